@@ -1,0 +1,1 @@
+"""Customs systems: one folder a system; what is common stands here once."""

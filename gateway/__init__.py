@@ -1,0 +1,1 @@
+"""Brama, the XML message gateway in front of customs systems: the walk of a message."""

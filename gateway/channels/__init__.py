@@ -1,0 +1,1 @@
+"""Durable queues, retry, dead letters."""

@@ -1,0 +1,334 @@
+"""The catalogue of codes: every reason Brama can give, in Polish and English.
+
+A code is `stage.reason` and never changes its meaning. `verdict` says how the sender of a message hears of it
+(the one table of docs/architecture.md): `fault` at once and nothing stored, `npp` a signed refusal with a sysRef,
+`none` for what the sender never sees because it happens after acceptance. Texts name what to change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Verdict = Literal["fault", "npp", "none"]
+
+
+class _Blank(dict[str, object]):
+    """Leaves a visible mark where a text asks for something the error did not carry, instead of failing in the error path."""
+
+    def __missing__(self, key: str) -> str:
+        return "?"
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """One entry of the catalogue; `pl` and `en` are `str.format` templates over the error's context."""
+
+    verdict: Verdict
+    pl: str
+    en: str
+
+    def text(self, language: str, context: Mapping[str, object]) -> str:
+        template = self.pl if language == "pl" else self.en
+        return template.format_map(_Blank(context))
+
+
+CODES: dict[str, Code] = {
+    # --- receive: the call itself -------------------------------------------------------------------------------
+    "receive.too_large": Code(
+        "fault",
+        "Dokument ma {size} bajtów, dozwolone jest {limit}. Podziel go albo usuń załączniki.",
+        "The document has {size} bytes, {limit} are allowed. Split it or remove attachments.",
+    ),
+    "receive.base64": Code(
+        "fault",
+        "Treść dokumentu nie jest poprawnym zapisem Base64: {detail}. Zakoduj dokument raz, bez innych znaków.",
+        "The document's content is not valid Base64: {detail}. Encode the document once, without other characters.",
+    ),
+    "receive.no_content": Code(
+        "fault",
+        "Brak treści dokumentu (element content). Dołącz dokument zakodowany w Base64.",
+        "There is no document content (element content). Put the Base64 of the document there.",
+    ),
+    "receive.request": Code(
+        "fault",
+        "Żądanie nie jest poprawnym komunikatem usługi: {detail}. Porównaj je z WSDL.",
+        "The request is not a valid message of this service: {detail}. Compare it with the WSDL.",
+    ),
+    "receive.too_many_attachments": Code(
+        "fault",
+        "Załączników jest {count}, dozwolone: {limit}. Wyślij pozostałe osobno.",
+        "There are {count} attachments, {limit} allowed. Send the others separately.",
+    ),
+    "receive.message_id_reused": Code(
+        "fault",
+        "Identyfikator MessageID był już użyty dla innej treści. Nadaj nowy MessageID.",
+        "This MessageID was already used for other content. Give the message a new MessageID.",
+    ),
+    "receive.endpoint_retired": Code(
+        "fault",
+        "Ten kanał został zamknięty {date}. Użyj adresu {address}.",
+        "This channel was closed on {date}. Use {address}.",
+    ),
+    "receive.busy": Code(
+        "fault",
+        "Zbyt wiele jednoczesnych połączeń. Ponów za {seconds} s; niczego nie przyjęto.",
+        "Too many simultaneous connections. Try again in {seconds} s; nothing was accepted.",
+    ),
+    # --- addressing, policy, token: before anything else ----------------------------------------------------------
+    "addressing.missing": Code(
+        "fault",
+        "Brak wymaganego nagłówka WS-Addressing (Action, MessageID, To). Dodaj go.",
+        "A required WS-Addressing header (Action, MessageID, To) is missing. Add it.",
+    ),
+    "policy.no_token": Code(
+        "fault",
+        "Brak tokenu UsernameToken ze skrótem hasła. Dodaj nagłówek wsse:Security.",
+        "There is no UsernameToken with a password digest. Add a wsse:Security header.",
+    ),
+    "token.refused": Code(
+        "fault",
+        "Weryfikacja bezpieczeństwa nie powiodła się. Sprawdź login, skrót hasła, Nonce i czas Created (UTC).",
+        "A security error was encountered when verifying the message. Check login, digest, Nonce and Created (UTC).",
+    ),
+    # --- parse ------------------------------------------------------------------------------------------------------
+    "parse.malformed": Code(
+        "fault",
+        "Treść nie jest poprawnym XML (wiersz {line}, kolumna {column}): {detail}. Popraw dokument.",
+        "The content is not well-formed XML (line {line}, column {column}): {detail}. Correct the document.",
+    ),
+    "parse.doctype": Code(
+        "fault",
+        "Dokument zawiera DOCTYPE albo encje, co jest niedozwolone. Usuń je.",
+        "The document has a DOCTYPE or entities, which is not allowed. Remove them.",
+    ),
+    "parse.encoding": Code(
+        "fault",
+        "Kodowanie {encoding} nie jest obsługiwane lub nie zgadza się z treścią. Użyj UTF-8.",
+        "The encoding {encoding} is not supported or does not match the content. Use UTF-8.",
+    ),
+    "parse.instruction": Code(
+        "fault",
+        "Instrukcja przetwarzania wewnątrz dokumentu (wiersz {line}) jest niedozwolona. Usuń ją.",
+        "A processing instruction inside the document (line {line}) is not allowed. Remove it.",
+    ),
+    "parse.limit": Code(
+        "fault",
+        "Dokument przekracza limit: {what} ({value}, dozwolone {limit}). Uprość lub podziel dokument.",
+        "The document exceeds a limit: {what} ({value}, {limit} allowed). Simplify or split the document.",
+    ),
+    # --- identify -----------------------------------------------------------------------------------------------------
+    "identify.unknown": Code(
+        "fault",
+        "Nie ma czynnego schematu dla elementu {root} w przestrzeni nazw „{namespace}”. Sprawdź nazwę i przestrzeń nazw.",
+        "There is no active schema for element {root} in namespace '{namespace}'. Check the name and the namespace.",
+    ),
+    "identify.administration_only": Code(
+        "fault",
+        "Dokument {root} wysyła tylko administracja; nie można go złożyć.",
+        "Document {root} is sent by the administration only; it cannot be submitted.",
+    ),
+    "identify.edition_retired": Code(
+        "fault",
+        "Wydanie {edition} dokumentu {root} nie obowiązuje w dniu {date}. Użyj obowiązującego wydania: {current}.",
+        "Edition {edition} of document {root} is not in force on {date}. Use the edition in force: {current}.",
+    ),
+    # --- validate -----------------------------------------------------------------------------------------------------
+    "validate.schema": Code(
+        "npp",
+        "Dokument nie jest zgodny ze schematem {edition}, błędów: {count}. {first_pl}",
+        "The document does not conform to schema {edition}, errors: {count}. {first_en}",
+    ),
+    "validate.duplicate_key": Code(
+        "npp",
+        "Komunikat o identyfikatorze {key} od nadawcy {sender} już przyjęto (sysRef {sys_ref}) z inną treścią. "
+        "Nadaj nowy identyfikator komunikatu.",
+        "A message with identifier {key} from sender {sender} was already accepted (sysRef {sys_ref}) with other "
+        "content. Give the message a new identifier.",
+    ),
+    # --- signature ----------------------------------------------------------------------------------------------------
+    "signature.missing": Code(
+        "npp", "Dokument nie jest podpisany. Podpisz go i wyślij ponownie.", "The document is not signed. Sign it and send it again."
+    ),
+    "signature.multiple": Code(
+        "npp",
+        "Dokument ma {count} podpisów, dozwolony jest jeden. Usuń pozostałe.",
+        "The document has {count} signatures, one is allowed. Remove the others.",
+    ),
+    "signature.structure": Code(
+        "npp",
+        "Budowa podpisu jest błędna: {detail}. Podpisz dokument ponownie programem zgodnym z XML-DSig/XAdES.",
+        "The signature's structure is wrong: {detail}. Sign again with software that follows XML-DSig/XAdES.",
+    ),
+    "signature.coverage": Code(
+        "npp",
+        "Podpis nie obejmuje całego dokumentu: {detail}. Podpisz cały dokument.",
+        "The signature does not cover the whole document: {detail}. Sign the whole document.",
+    ),
+    "signature.algorithm": Code(
+        "npp",
+        "Algorytm {algorithm} jest niedozwolony. Użyj RSA (od 2048 bitów) lub ECDSA z SHA-256 albo silniejszym.",
+        "Algorithm {algorithm} is not allowed. Use RSA (2048 bits or more) or ECDSA with SHA-256 or stronger.",
+    ),
+    "signature.transform": Code(
+        "npp",
+        "Przekształcenie {algorithm} jest niedozwolone. Dozwolone: enveloped-signature i kanonizacja.",
+        "Transform {algorithm} is not allowed. Allowed: enveloped-signature and canonicalisation.",
+    ),
+    "signature.reference": Code(
+        "npp",
+        "Odwołanie podpisu „{uri}” nie wskazuje dokładnie jednego elementu tego dokumentu. Popraw identyfikatory.",
+        "The signature's reference '{uri}' does not point at exactly one element of this document. Correct the identifiers.",
+    ),
+    "signature.digest": Code(
+        "npp",
+        "Dokument zmieniono po podpisaniu (skrót odwołania „{uri}” się nie zgadza). Podpisz ostateczną treść.",
+        "The document was changed after signing (the digest of reference '{uri}' differs). Sign the final content.",
+    ),
+    "signature.value": Code(
+        "npp",
+        "Wartość podpisu nie zgadza się z kluczem certyfikatu. Podpisz ponownie właściwym kluczem.",
+        "The signature value does not match the certificate's key. Sign again with the right key.",
+    ),
+    "signature.limit": Code(
+        "npp",
+        "Podpis przekracza limit: {what} ({value}, dozwolone {limit}).",
+        "The signature exceeds a limit: {what} ({value}, {limit} allowed).",
+    ),
+    "signature.properties": Code(
+        "npp",
+        "Właściwości podpisu XAdES są błędne: {detail}. Podpisz ponownie.",
+        "The XAdES signed properties are wrong: {detail}. Sign again.",
+    ),
+    # --- certificate --------------------------------------------------------------------------------------------------
+    "certificate.missing": Code(
+        "npp", "Podpis nie zawiera certyfikatu. Dołącz go w KeyInfo/X509Data.", "The signature carries no certificate. Put it into KeyInfo/X509Data."
+    ),
+    "certificate.untrusted": Code(
+        "npp",
+        "Certyfikat „{subject}” nie pochodzi od zaufanego wystawcy: {detail}.",
+        "Certificate '{subject}' was not issued by a trusted authority: {detail}.",
+    ),
+    "certificate.expired": Code(
+        "npp",
+        "Certyfikat „{subject}” stracił ważność {date}. Użyj ważnego certyfikatu.",
+        "Certificate '{subject}' expired on {date}. Use a valid certificate.",
+    ),
+    "certificate.not_yet_valid": Code(
+        "npp",
+        "Certyfikat „{subject}” będzie ważny dopiero od {date}.",
+        "Certificate '{subject}' is valid only from {date}.",
+    ),
+    "certificate.usage": Code(
+        "npp",
+        "Certyfikat „{subject}” nie służy do podpisywania dokumentów: {detail}.",
+        "Certificate '{subject}' is not meant for signing documents: {detail}.",
+    ),
+    "certificate.weak": Code(
+        "npp",
+        "Klucz certyfikatu „{subject}” jest za słaby: {detail}.",
+        "The key of certificate '{subject}' is too weak: {detail}.",
+    ),
+    "certificate.revoked": Code(
+        "npp", "Certyfikat „{subject}” unieważniono {date}.", "Certificate '{subject}' was revoked on {date}."
+    ),
+    # --- authorize ----------------------------------------------------------------------------------------------------
+    "authorize.certificate_unknown": Code(
+        "npp",
+        "Certyfikat podpisu nie jest przypisany do żadnej osoby w rejestrze. Zarejestruj certyfikat.",
+        "The signing certificate belongs to no person in the registry. Register the certificate.",
+    ),
+    "authorize.other_person": Code(
+        "npp",
+        "Podpisała osoba inna niż właściciel konta. Wyślij z konta osoby podpisującej.",
+        "The signer is not the person who owns the account. Send from the signer's own account.",
+    ),
+    "authorize.account_inactive": Code(
+        "npp", "Konto jest nieaktywne. Skontaktuj się z urzędem.", "The account is not active. Contact the customs office."
+    ),
+    "authorize.no_party": Code(
+        "npp",
+        "Dokument nie wskazuje podmiotu, w którego imieniu jest składany ({path}). Uzupełnij to pole.",
+        "The document does not name the party on whose behalf it is made ({path}). Fill in that field.",
+    ),
+    "authorize.unknown_party": Code(
+        "npp",
+        "Podmiot {party} nie jest zarejestrowany. Zarejestruj podmiot lub popraw identyfikator.",
+        "Party {party} is not registered. Register the party or correct the identifier.",
+    ),
+    "authorize.no_representation": Code(
+        "npp",
+        "{person} nie reprezentuje podmiotu {party} w dniu {date}. Zgłoś reprezentację.",
+        "{person} does not represent party {party} on {date}. Register the representation.",
+    ),
+    "authorize.representation_ended": Code(
+        "npp",
+        "Reprezentacja podmiotu {party} przez {person} nie obowiązuje w dniu {date} ({detail}).",
+        "The representation of party {party} by {person} is not in force on {date} ({detail}).",
+    ),
+    "authorize.no_permission": Code(
+        "npp",
+        "{person} nie ma uprawnienia „{permission}” do podmiotu {party}. Rozszerz pełnomocnictwo.",
+        "{person} lacks permission '{permission}' for party {party}. Extend the power of attorney.",
+    ),
+    "authorize.link_lacks_permission": Code(
+        "npp",
+        "Ogniwo {link} nie ma uprawnienia „{permission}”; przy dwóch ogniwach liczą się tylko prawa obecne w obu.",
+        "Link {link} lacks permission '{permission}'; with two links only rights present in both count.",
+    ),
+    "authorize.registry_unavailable": Code(
+        "npp",
+        "Rejestr uprawnień jest niedostępny, dokumentu nie przyjęto. Wyślij go ponownie później.",
+        "The registry of permissions is unavailable, the document was not accepted. Send it again later.",
+    ),
+    # --- record ---------------------------------------------------------------------------------------------------------
+    "record.store_unavailable": Code(
+        "fault",
+        "Magazyn komunikatów jest chwilowo niedostępny; niczego nie przyjęto. Ponów za chwilę.",
+        "The message store is unavailable at the moment; nothing was accepted. Try again shortly.",
+    ),
+    # --- dispatch: after acceptance -------------------------------------------------------------------------------------
+    "route.no_route": Code(
+        "none", "Brak trasy dla {system}/{root}. Dodaj trasę.", "There is no route for {system}/{root}. Add a route."
+    ),
+    "deliver.unavailable": Code(
+        "none", "System {system} jest niedostępny: {detail}.", "System {system} is unavailable: {detail}."
+    ),
+    "deliver.in_doubt": Code(
+        "none",
+        "Wysłano do {system}, ale odpowiedź nie nadeszła: {detail}. Ponowienie wyśle te same bajty.",
+        "Sent to {system}, but its answer was lost: {detail}. A retry sends the same bytes.",
+    ),
+    "deliver.refused": Code(
+        "none", "System {system} odmówił przyjęcia: {detail}.", "System {system} refused the message: {detail}."
+    ),
+    "deliver.deadline": Code(
+        "none",
+        "Nie dostarczono do {system} przed terminem {deadline} (prób: {attempts}). Ostatni błąd: {last}.",
+        "Not delivered to {system} before {deadline} (attempts: {attempts}). Last error: {last}.",
+    ),
+    "reply.garbage": Code(
+        "none", "Odpowiedź systemu {system} jest nieczytelna: {detail}.", "The answer of {system} cannot be read: {detail}."
+    ),
+    "reply.unknown_correlation": Code(
+        "none",
+        "Odpowiedź {root} systemu {system} nie pasuje do żadnego komunikatu ({correlation}).",
+        "Answer {root} of {system} matches no message ({correlation}).",
+    ),
+    "reply.other_system": Code(
+        "none",
+        "Odpowiedź {root} systemu {system} wskazuje komunikat wysłany do {other}.",
+        "Answer {root} of {system} points at a message that was sent to {other}.",
+    ),
+    "reply.unauthenticated": Code(
+        "fault",
+        "Nadawca odpowiedzi nie udowodnił, że jest systemem {system}. Podpisz żądanie kluczem z profilu.",
+        "The caller did not prove to be system {system}. Sign the request with the key of the profile.",
+    ),
+    "unexpected": Code(
+        "none",
+        "Nieoczekiwany błąd: {kind}. Zobacz dziennik zdarzeń.",
+        "Unexpected error: {kind}. See the log.",
+    ),
+}

@@ -1,0 +1,1 @@
+"""The doors: only unwrapping and the way of answering differ."""

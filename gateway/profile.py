@@ -1,0 +1,47 @@
+"""What a customs system's profile says, as values. `adapters.profiles` reads them from `adapters/<folder>/<system>.toml`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentProfile:
+    """Where the business keys of one document stand, and what it means in the flow.
+
+    `root` is in Clark notation. `paths` maps a field of `BusinessKeys` to an ElementPath below the root.
+    `permission` is what a sender needs, e.g. `NCTS2/CC015C`. `state` and `final` apply to answers.
+    """
+
+    root: str
+    paths: Mapping[str, str]
+    permission: str = ""
+    state: str | None = None
+    final: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """Back-off in seconds (the last value repeats) and the deadline after acceptance, in seconds."""
+
+    delays: tuple[float, ...]
+    deadline: float
+
+    def delay(self, attempt: int) -> float:
+        """Seconds to wait after failed attempt number `attempt` (from 1)."""
+        return self.delays[min(attempt, len(self.delays)) - 1]
+
+
+@dataclass(frozen=True, slots=True)
+class SystemProfile:
+    """One customs system: documents in and out by root, transport, retry, how its answers are proven to be its own."""
+
+    system: str
+    title_pl: str
+    title_en: str
+    documents: Mapping[str, DocumentProfile]
+    answers: Mapping[str, DocumentProfile]
+    retry: RetryPolicy
+    transport: Mapping[str, str] = field(default_factory=dict)
+    flow: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

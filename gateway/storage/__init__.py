@@ -1,0 +1,1 @@
+"""Message store, mailbox, repeat keys, history."""

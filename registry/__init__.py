@@ -1,0 +1,1 @@
+"""Who may act for whom: accounts, persons, entities, representations, permissions, certificates."""
