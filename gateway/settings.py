@@ -1,0 +1,71 @@
+"""Settings: `BRAMA_*` variables, then `brama.toml` in BRAMA_HOME, then these defaults."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+
+class Settings(BaseSettings):
+    """Everything an operator may set. Sizes are bytes, times seconds."""
+
+    model_config = SettingsConfigDict(env_prefix="BRAMA_", extra="forbid", frozen=True)
+
+    home: Path = Field(default=Path("var"), description="data folder")
+    database_url: str = Field(default="", description="SQLAlchemy URL; empty: SQLite in the data folder")
+    broker_url: str = Field(default="", description="empty: the queue in the database")
+    listen: str = Field(default="127.0.0.1:8080", description="address and port of the doors")
+    public_url: str = Field(default="", description="the address traders use, for the WSDL; empty: http:// + listen")
+    max_content: int = Field(default=15 * 1024 * 1024, description="largest decoded document")
+    max_body: int = Field(default=42 * 1024 * 1024, description="largest HTTP body")
+    max_attachments: int = Field(default=1, description="attachments a call may carry")
+    token_window: float = Field(default=300, description="how far Created may be from now")
+    max_waiting: int = Field(default=256, description="calls in work at once in one process before the door says busy")
+    claim_seconds: float = Field(default=180, description="how long a polled document or a claimed delivery is held")
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, url: str) -> str:
+        if url and not url.startswith("sqlite:///"):
+            raise ValueError("only sqlite:///PATH is supported by this version")
+        return url
+
+    @field_validator("broker_url")
+    @classmethod
+    def _known_broker(cls, url: str) -> str:
+        if url:
+            raise ValueError("leave it empty: this version queues in the database only")
+        return url
+
+    @property
+    def database(self) -> str:
+        return self.database_url or f"sqlite:///{self.home.absolute() / 'brama.db'}"
+
+    @property
+    def address(self) -> tuple[str, int]:
+        host, _, port = self.listen.rpartition(":")
+        return host.strip("[]"), int(port)
+
+    @property
+    def url(self) -> str:
+        return (self.public_url or f"http://{self.listen}").rstrip("/")
+
+    @property
+    def keys(self) -> Path:
+        """The folder of the seal, the trust anchors (`trust/`) and the key that encrypts secrets in the database."""
+        return self.home / "keys"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        home = Path(os.environ.get("BRAMA_HOME", "var"))
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, home / "brama.toml")
