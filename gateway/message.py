@@ -223,13 +223,16 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Refused with a signed NPP; recorded like an acceptance, delivered to nobody."""
+    """Refused with a signed NPP; recorded like an acceptance, delivered to nobody.
+
+    `generation` is the registry's when the refusal came from it, else None.
+    """
 
     identified: Identified
     reason: Rejected
     violations: tuple[Violation, ...]
     receipt: Receipt
-    generation: int
+    generation: int | None
     timeline: tuple[StepTime, ...] = ()
 
 

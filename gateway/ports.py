@@ -8,6 +8,7 @@ from typing import Protocol
 
 from lxml.etree import _Element
 
+from gateway.errors import Rejected
 from gateway.message import (
     Answer,
     Candidate,
@@ -22,6 +23,18 @@ from gateway.message import (
     Violation,
 )
 from gateway.profile import DocumentProfile, SystemProfile
+
+
+class Stale(Exception):
+    """The registry changed since the message was judged: judge again."""
+
+
+class Conflict(Exception):
+    """Only the store could know it: the message is to be refused for this reason."""
+
+    def __init__(self, reason: Rejected) -> None:
+        self.reason = reason
+        super().__init__(reason.code)
 
 
 class Clock(Protocol):
@@ -134,5 +147,5 @@ class Committer(Protocol):
 
     async def record(self, judged: Judged) -> Recorded:
         """Commit message, history, receipt, outbox row, repeat key, nonce together. Raises Rejected(token.refused) for
-        a used nonce, Rejected(receive.message_id_reused), Deferred(record.store_unavailable), or Stale (below)."""
+        a used nonce, Rejected(receive.message_id_reused), Deferred(record.store_unavailable), Stale or Conflict."""
         ...
