@@ -126,8 +126,8 @@ class SqliteCommitter:
             raw: Any = self._database.engine.raw_connection()
             raw.detach()  # this connection is the committer's own
             self._connection = raw.driver_connection
-            self._connection.execute(f"PRAGMA busy_timeout={int(LOCK_LIMIT * 1000)}")  # type: ignore[union-attr]
-        return self._connection.cursor()  # type: ignore[union-attr]
+            self._connection.execute(f"PRAGMA busy_timeout={int(LOCK_LIMIT * 1000)}")
+        return self._connection.cursor()
 
     def _write(self, cursor: sqlite3.Cursor, batch: list[_Waiting]) -> list[Recorded | Exception]:
         row = cursor.execute("SELECT number FROM generations WHERE kind = 'registry'").fetchone()
@@ -251,7 +251,7 @@ def _evidence(judged: Judged) -> str:
     """What the verdict rests on, as JSON, for operators and for later proof."""
     if isinstance(judged, Accepted):
         verified, decision = judged.authorized.verified, judged.authorized.decision
-        facts = {"signature": asdict(verified.report), "granted": asdict(decision)}
+        facts: dict[str, object] = {"signature": asdict(verified.report), "granted": asdict(decision)}
     else:
         facts = {"refused": judged.reason.code, "violations": [asdict(v) for v in judged.violations]}
     return json.dumps(facts, default=str, ensure_ascii=False, separators=(",", ":"))

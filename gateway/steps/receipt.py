@@ -1,0 +1,100 @@
+"""receipt: Authorized -> Accepted with a signed UPP, or a refusal -> Refused with a signed NPP that gives all reasons.
+
+The document is that of the CRD UPO schema (`schemas/seap/upo/`); an NPP is a UPP-shaped content in our extension.
+`IDENTIFIER_TYPES` and `INFORMATION` are the one table of the attribute values, which no public text fixes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from xml.sax.saxutils import escape, quoteattr
+from zoneinfo import ZoneInfo
+
+from gateway.errors import Rejected
+from gateway.message import Accepted, Authorized, Identified, Receipt, Received, Refused, StepTime, Violation
+from gateway.ports import Signer
+
+CRD = "http://crd.gov.pl/xml/schematy/UPO/2008/05/09/"
+NPP = "urn:brama:seap:npp:1"
+WARSAW = ZoneInfo("Europe/Warsaw")
+LISTED = 20  # violations spelled out in an NPP; more are counted
+
+IDENTIFIER_TYPES = {"gateway": "system", "account": "konto"}
+INFORMATION = {
+    "sys_ref": "idDokumentuSEAP",
+    "correlation": "KorelacjaSysref",
+    "digest": "SkrotSHA256",
+    "system": "SystemDocelowy",
+    "code": "KodPrzyczynyOdmowy",
+    "reason_pl": "PrzyczynaOdmowy",
+    "reason_en": "PrzyczynaOdmowyEN",
+}
+
+
+def accept(authorized: Authorized, signer: Signer, issuer: str, timeline: Sequence[StepTime]) -> Accepted:
+    """A signed UPP for what may go on. `issuer` is the gateway's name as it stands in the receipt."""
+    identified = authorized.verified.validated.identified
+    facts = [("system", identified.document_type.system)]
+    return Accepted(authorized, Receipt("UPP", _sealed("UPP", identified, facts, signer, issuer)), tuple(timeline))
+
+
+def refuse(
+    identified: Identified,
+    reason: Rejected,
+    violations: tuple[Violation, ...],
+    signer: Signer,
+    issuer: str,
+    timeline: Sequence[StepTime],
+    generation: int | None = None,
+) -> Refused:
+    """A signed NPP: the code, the reason in Polish and English, and each violation of the schema in both languages."""
+    facts = [("code", reason.code), ("reason_pl", reason.text("pl")), ("reason_en", reason.text("en"))]
+    for violation in violations[:LISTED]:
+        facts += [("reason_pl", _placed(violation, violation.pl)), ("reason_en", _placed(violation, violation.en))]
+    receipt = Receipt("NPP", _sealed("NPP", identified, facts, signer, issuer))
+    return Refused(identified, reason, violations, receipt, generation, tuple(timeline))
+
+
+def _placed(violation: Violation, text: str) -> str:
+    return f"[{violation.line}:{violation.column}] {violation.path}: {text}"
+
+
+def _sealed(kind: str, identified: Identified, facts: Sequence[tuple[str, str]], signer: Signer, issuer: str) -> bytes:
+    received = identified.parsed.received
+    sys_ref = received.sys_ref
+    common = [("sys_ref", sys_ref), ("correlation", sys_ref), ("digest", received.digest.hex())]
+    name = identified.document_type.name
+    return signer.seal(_document(kind, received, name, [*common, *facts], issuer), f"{{{CRD}}}Dokument")
+
+
+def _document(kind: str, received: Received, name: str, facts: Sequence[tuple[str, str]], issuer: str) -> str:
+    """The receipt as canonical XML: no declaration, no empty-element tags, namespaces where they are first used."""
+    moment = local(received.received_at)
+    opening, closing = ("<UPP>", "</UPP>") if kind == "UPP" else (f'<npp:NPP xmlns:npp="{NPP}">', "</npp:NPP>")
+    informations = "".join(_information(INFORMATION[key], value) for key, value in facts)
+    return (
+        f'<Dokument xmlns="{CRD}">{opening}'
+        f"<IdentyfikatorPoswiadczenia>{kind}-{received.sys_ref}</IdentyfikatorPoswiadczenia>"
+        f"<Adresat>{_party(issuer, IDENTIFIER_TYPES['gateway'], issuer)}</Adresat>"
+        f"<Nadawca>{_party(received.caller.login, IDENTIFIER_TYPES['account'], received.caller.login)}</Nadawca>"
+        f"<DataDoreczenia>{moment}</DataDoreczenia>"
+        f"<DataWytworzeniaPoswiadczenia>{moment}</DataWytworzeniaPoswiadczenia>"
+        f"<IdentyfikatorDokumentu>{escape(received.filename or name)}</IdentyfikatorDokumentu>"
+        f"{informations}{closing}</Dokument>"
+    )
+
+
+def _party(name: str, kind: str, identifier: str) -> str:
+    attribute = f' xmlns:upo="{CRD}" upo:TypIdentyfikatora={quoteattr(kind)}'
+    return f"<Nazwa>{escape(name)}</Nazwa><IdentyfikatorPodmiotu{attribute}>{escape(identifier)}</IdentyfikatorPodmiotu>"
+
+
+def _information(kind: str, value: str) -> str:
+    attribute = f' xmlns:upo="{CRD}" upo:TypInformacjiUzupelniajacej={quoteattr(kind)}'
+    return f"<InformacjaUzupelniajaca{attribute}>{escape(value)}</InformacjaUzupelniajaca>"
+
+
+def local(at: datetime) -> str:
+    """Legal time: Europe/Warsaw with its offset, as xs:dateTime."""
+    return at.astimezone(WARSAW).isoformat(timespec="milliseconds")
