@@ -10,7 +10,7 @@ walk that leaves a step out. Times are aware and UTC; digests are raw bytes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
 
@@ -220,6 +220,17 @@ class Accepted:
     receipt: Receipt
     timeline: tuple[StepTime, ...] = ()
 
+    @property
+    def identified(self) -> Identified:
+        return self.authorized.verified.validated.identified
+
+    @property
+    def generation(self) -> int | None:
+        return self.authorized.decision.generation
+
+    def with_timeline(self, timeline: tuple[StepTime, ...]) -> Accepted:
+        return replace(self, timeline=timeline)
+
 
 @dataclass(frozen=True, slots=True)
 class Refused:
@@ -234,6 +245,9 @@ class Refused:
     receipt: Receipt
     generation: int | None
     timeline: tuple[StepTime, ...] = ()
+
+    def with_timeline(self, timeline: tuple[StepTime, ...]) -> Refused:
+        return replace(self, timeline=timeline)
 
 
 Judged = Accepted | Refused

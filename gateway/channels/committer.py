@@ -25,7 +25,7 @@ from gateway.database import Database, StoreBusy, to_micros
 from gateway.errors import Deferred, Rejected
 from gateway.message import Accepted, BusinessKeys, Identified, Judged, Receipt, Received, Recorded, StepTime
 from gateway.ports import Conflict, Profiles, Stale
-from gateway.storage.tables import attachments, collections, contents, history, mailbox, message_ids, messages, nonces
+from gateway.storage.tables import attachments, collections, contents, history, mailbox, messages
 
 log = structlog.get_logger("brama.store")
 
@@ -34,7 +34,7 @@ LOCK_LIMIT = 0.25  # seconds an in-line commit may wait for the write lock: the 
 
 
 def _sql(table: Table, *columns: str) -> str:
-    statement = insert(table).values({column: None for column in columns or [c.name for c in table.c if c.name != "id"]})
+    statement = insert(table).values(dict.fromkeys(columns or [c.name for c in table.c if c.name != "id"]))
     return str(statement.compile(dialect=sqlite.dialect()))
 
 
@@ -61,7 +61,9 @@ class SqliteCommitter:
             "history": _sql(history),
             "mailbox": _sql(mailbox),
             "collections": _sql(collections, "document", "account_id", "created_at", "claim"),
-            "deliveries": _sql(deliveries, "message", "system", "state", "due_at", "deadline_at", "deadline_seconds", "attempts", "fence", "flow_state"),
+            "deliveries": _sql(
+                deliveries, "message", "system", "state", "due_at", "deadline_at", "deadline_seconds", "attempts", "fence", "flow_state"
+            ),
         }
 
     async def record(self, judged: Judged) -> Recorded:
@@ -142,14 +144,14 @@ class SqliteCommitter:
 
     def _write_one(self, cursor: sqlite3.Cursor, entry: _Waiting, generation: int) -> Recorded:
         judged = entry.judged
-        identified = _identified(judged)
+        identified = judged.identified
         received = identified.parsed.received
-        judged_under = judged.authorized.decision.generation if isinstance(judged, Accepted) else judged.generation
-        if judged_under is not None and judged_under != generation:
+        if judged.generation is not None and judged.generation != generation:
             raise Stale
         self._refuse_replay(cursor, received)
         first = cursor.execute(
-            "SELECT sys_ref FROM messages WHERE account_id = ? AND digest = ? AND state = 'accepted'", (received.caller.account_id, received.digest)
+            "SELECT sys_ref FROM messages WHERE account_id = ? AND digest = ? AND state = 'accepted'",
+            (received.caller.account_id, received.digest),
         ).fetchone()
         keys = judged.authorized.verified.keys if isinstance(judged, Accepted) else BusinessKeys()
         if first is None and isinstance(judged, Accepted):
@@ -162,10 +164,15 @@ class SqliteCommitter:
 
     def _refuse_replay(self, cursor: sqlite3.Cursor, received: Received) -> None:
         account = received.caller.account_id
-        if received.nonce and cursor.execute("SELECT 1 FROM nonces WHERE account_id = ? AND nonce = ?", (account, received.nonce)).fetchone():
+        if (
+            received.nonce
+            and cursor.execute("SELECT 1 FROM nonces WHERE account_id = ? AND nonce = ?", (account, received.nonce)).fetchone()
+        ):
             raise Rejected("token.refused")
         if received.message_id:
-            known = cursor.execute("SELECT digest FROM message_ids WHERE account_id = ? AND message_id = ?", (account, received.message_id)).fetchone()
+            known = cursor.execute(
+                "SELECT digest FROM message_ids WHERE account_id = ? AND message_id = ?", (account, received.message_id)
+            ).fetchone()
             if known is not None and known[0] != received.digest:
                 raise Rejected("receive.message_id_reused")
 
@@ -182,11 +189,17 @@ class SqliteCommitter:
     def _use_nonce(self, cursor: sqlite3.Cursor, received: Received) -> None:
         account = received.caller.account_id
         if received.nonce:
-            cursor.execute("INSERT INTO nonces VALUES (?, ?, ?)", (account, received.nonce, to_micros(received.received_at + self._nonce_life)))
+            cursor.execute(
+                "INSERT INTO nonces VALUES (?, ?, ?)", (account, received.nonce, to_micros(received.received_at + self._nonce_life))
+            )
         if received.message_id:
-            cursor.execute("INSERT INTO message_ids VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (account, received.message_id, received.digest))
+            cursor.execute(
+                "INSERT INTO message_ids VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (account, received.message_id, received.digest)
+            )
 
-    def _insert_message(self, cursor: sqlite3.Cursor, entry: _Waiting, identified: Identified, received: Received, keys: BusinessKeys) -> None:
+    def _insert_message(
+        self, cursor: sqlite3.Cursor, entry: _Waiting, identified: Identified, received: Received, keys: BusinessKeys
+    ) -> None:
         judged, document_type = entry.judged, identified.document_type
         accepted = isinstance(judged, Accepted)
         received_at = to_micros(received.received_at)
@@ -225,7 +238,9 @@ class SqliteCommitter:
         if accepted:
             deadline = self._profiles.system(document_type.system).retry.deadline
             due = to_micros(self._now())
-            cursor.execute(self._insert["deliveries"], (message, document_type.system, "due", due, due + int(deadline * 1e6), deadline, 0, 0, None))
+            cursor.execute(
+                self._insert["deliveries"], (message, document_type.system, "due", due, due + int(deadline * 1e6), deadline, 0, 0, None)
+            )
 
     def _insert_receipt(self, cursor: sqlite3.Cursor, message: int | None, account: int, received: Received, receipt: Receipt) -> None:
         now = to_micros(self._now())
@@ -239,12 +254,9 @@ class SqliteCommitter:
         waited = int((self._now() - entry.judged_at).total_seconds() * 1e6)
         timeline = (*entry.judged.timeline, StepTime("record", entry.judged_at, waited, "ok"))
         return json.dumps(
-            [[s.step, to_micros(s.at) - to_micros(received.received_at), s.microseconds, s.outcome] for s in timeline], separators=(",", ":")
+            [[s.step, to_micros(s.at) - to_micros(received.received_at), s.microseconds, s.outcome] for s in timeline],
+            separators=(",", ":"),
         )
-
-
-def _identified(judged: Judged) -> Identified:
-    return judged.authorized.verified.validated.identified if isinstance(judged, Accepted) else judged.identified
 
 
 def _evidence(judged: Judged) -> str:

@@ -22,7 +22,12 @@ deliveries = Table(
     Column("claimed_until", Instant),
     Column("flow_state", String(40)),
     Column("ended_at", Instant),
-    Index("ix_deliveries_due", "due_at", sqlite_where=text("state IN ('due', 'claimed')"), postgresql_where=text("state IN ('due', 'claimed')")),
+    Index(
+        "ix_deliveries_due",
+        "due_at",
+        sqlite_where=text("state IN ('due', 'claimed')"),
+        postgresql_where=text("state IN ('due', 'claimed')"),
+    ),
 )
 
 #: What goes to the target, stored before the first attempt and sent unchanged by every retry.

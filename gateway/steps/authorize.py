@@ -20,7 +20,11 @@ def authorize(verified: Verified, registry: Registry) -> Authorized:
     identified = verified.validated.identified
     received = identified.parsed.received
     decision = registry.authorize(
-        received.caller.account_id, verified.report.signer.fingerprint, identified.profile.permission, verified.keys.party, received.received_at
+        received.caller.account_id,
+        verified.report.signer.fingerprint,
+        identified.profile.permission,
+        verified.keys.party,
+        received.received_at,
     )
     if isinstance(decision, Denied):
         raise NotAuthorized(decision)

@@ -31,7 +31,14 @@ messages = Table(
     Column("code", String(60)),  # why refused
     Column("evidence", Text, nullable=False),  # JSON: signature report, permission decision, violations
     # a repeat is not an error: the same bytes from the same account are the same message
-    Index("uq_messages_repeat", "account_id", "digest", unique=True, sqlite_where=text("state = 'accepted'"), postgresql_where=text("state = 'accepted'")),
+    Index(
+        "uq_messages_repeat",
+        "account_id",
+        "digest",
+        unique=True,
+        sqlite_where=text("state = 'accepted'"),
+        postgresql_where=text("state = 'accepted'"),
+    ),
     # answers are matched by these, so no two accepted messages may share them
     Index(
         "uq_messages_business",
@@ -120,5 +127,11 @@ collections = Table(
     Column("claimed_until", Instant),
     Column("claim", BigInteger, nullable=False, server_default="0"),
     Column("collected_at", Instant),
-    Index("ix_collections_waiting", "account_id", "document", sqlite_where=text("collected_at IS NULL"), postgresql_where=text("collected_at IS NULL")),
+    Index(
+        "ix_collections_waiting",
+        "account_id",
+        "document",
+        sqlite_where=text("collected_at IS NULL"),
+        postgresql_where=text("collected_at IS NULL"),
+    ),
 )
