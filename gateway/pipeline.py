@@ -49,19 +49,20 @@ class Accepting:
     async def accept(self, received: Received) -> Recorded:
         """Judge and record. Raises Rejected where the sender hears a fault and nothing is stored, Deferred when the
         store cannot take it now, Failed when something is wrong with us."""
+        conflict: Rejected | None = None
         for _ in range(JUDGEMENTS):
             try:
-                return await self.committer.record(await self._judge(received))
+                return await self.committer.record(await self._judge(received, conflict))
             except Stale:
                 self.registry.refresh()
-            except Conflict as conflict:
-                return await self.committer.record(self.judge(received, conflict.reason))
+            except Conflict as found:
+                conflict = found.reason
         raise Failed("unexpected", kind="the registry never stood still")
 
-    async def _judge(self, received: Received) -> Judged:
+    async def _judge(self, received: Received, conflict: Rejected | None) -> Judged:
         if self.pool is None or len(received.content) < LARGE:
-            return self.judge(received)
-        return await asyncio.get_running_loop().run_in_executor(self.pool, self.judge, received)
+            return self.judge(received, conflict)
+        return await asyncio.get_running_loop().run_in_executor(self.pool, self.judge, received, conflict)
 
     def judge(self, received: Received, conflict: Rejected | None = None) -> Judged:
         """Decide, and make and sign the receipt. Synchronous, and pure but for the clock of the timeline.

@@ -1,0 +1,110 @@
+"""Where answers find their messages: by the profile's correlation, into the sender's mailbox, once.
+
+The rule (facts/message-formats 2.2, R0008): `correlationIdentifier` equals the request's message identifier and the
+answer's recipient is the request's sender; without it LRN, then MRN, of the same system and sender. What matches
+nothing, or another system's message, is kept as a dead letter and given to nobody.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from uuid import uuid4
+
+from sqlalchemy import ColumnElement, and_, insert, select, text, update
+from sqlalchemy.engine import Connection
+
+from gateway.channels.queue import fingerprint
+from gateway.channels.tables import dead_letters, deliveries
+from gateway.database import AnyRow, Database
+from gateway.errors import Failed, GatewayError
+from gateway.message import Answer, Replied
+from gateway.storage import mailbox
+from gateway.storage import messages as store
+from gateway.storage.tables import messages
+
+
+class AnswerDesk:
+    """Attaches answers to their messages, or keeps them for a person."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def attach(self, answer: Answer, at: datetime) -> Replied:
+        """See the port `Answers`. The same bytes for the same message are attached once."""
+        name = answer.root.rpartition("}")[2]
+        with self._database.writing() as connection:
+            message = _match(connection, answer)
+            document_id = str(uuid4())
+            new = mailbox.put(
+                connection,
+                account_id=message.account_id,
+                message=message.id,
+                document_id=document_id,
+                kind=name,
+                filename=f"{name}_{answer.keys.message_id or document_id}.xml",
+                digest=hashlib.sha256(answer.content).digest(),
+                content=answer.content,
+                at=at,
+            )
+            if new:
+                self._follow(connection, message.id, answer, at)
+                store.remember(connection, message.id, at, "answer", "ok", f"{name} -> {answer.state or 'no change of state'}")
+        return Replied(message.sys_ref, document_id, repeat=not new)
+
+    def _follow(self, connection: Connection, message: int, answer: Answer, at: datetime) -> None:
+        """The flow state; an answer also proves that a delivery in doubt had arrived."""
+        if answer.keys.mrn:
+            connection.execute(update(messages).where(messages.c.id == message, messages.c.mrn.is_(None)).values(mrn=answer.keys.mrn))
+        if answer.state is not None:
+            connection.execute(update(deliveries).where(deliveries.c.message == message).values(flow_state=answer.state))
+        connection.execute(
+            update(deliveries)
+            .where(deliveries.c.message == message, deliveries.c.state == "due", deliveries.c.attempts > 0)
+            .values(state="delivered", ended_at=at)
+        )
+
+    def keep(self, system: str, content: bytes, error: GatewayError, at: datetime) -> None:
+        """An answer that nobody can be given: a dead letter with its bytes."""
+        text = error.text("en")
+        with self._database.writing() as connection:
+            connection.execute(
+                insert(dead_letters).values(
+                    kind="answer",
+                    system=system,
+                    code=error.code,
+                    stage=error.stage,
+                    attempts=1,
+                    first_error=text,
+                    last_error=text,
+                    fingerprint=fingerprint(system, error.code, text),
+                    content=content,
+                    created_at=at,
+                )
+            )
+
+
+_ACCEPTED = text("messages.state = 'accepted'")  # literally so, or SQLite does not see that the partial index serves
+
+
+def _match(connection: Connection, answer: Answer) -> AnyRow:
+    keys, name = answer.keys, answer.root.rpartition("}")[2]
+    tries: list[tuple[str, ColumnElement[bool]]] = []
+    if keys.correlation_id:
+        tries.append((keys.correlation_id, and_(messages.c.business_id == keys.correlation_id, messages.c.sender == keys.recipient)))
+    else:
+        if keys.lrn:
+            tries.append((keys.lrn, and_(messages.c.lrn == keys.lrn, messages.c.sender == keys.recipient)))
+        if keys.mrn:
+            tries.append((keys.mrn, and_(messages.c.mrn == keys.mrn, messages.c.sender == keys.recipient)))
+    for _, condition in tries:
+        found = connection.execute(
+            select(messages).where(condition, messages.c.system == answer.system, _ACCEPTED).order_by(messages.c.id.desc())
+        ).first()
+        if found is not None:
+            return found
+    for _, condition in tries:
+        other = connection.execute(select(messages.c.system).where(condition, _ACCEPTED)).first()
+        if other is not None:
+            raise Failed("reply.other_system", root=name, system=answer.system, other=other.system)
+    raise Failed("reply.unknown_correlation", root=name, system=answer.system, correlation=", ".join(k for k, _ in tries) or "-")
