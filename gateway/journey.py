@@ -11,7 +11,6 @@ import structlog
 
 from gateway.errors import Failed, GatewayError
 from gateway.message import StepTime
-from gateway.ports import Conflict, Stale
 
 log = structlog.get_logger("brama.journey")
 
@@ -38,8 +37,6 @@ class Journey:
         except GatewayError as error:
             self._note(name, begun, error.code)
             log.info("step_refused", step=name, sys_ref=self.sys_ref, code=error.code)
-            raise
-        except (Stale, Conflict):
             raise
         except Exception as error:
             self._note(name, begun, "unexpected")

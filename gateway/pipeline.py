@@ -106,9 +106,8 @@ class Dispatching:
     answers: Answers
     now: Callable[[], datetime]
 
-    async def dispatch(self, job: Job) -> Delivered:
+    async def dispatch(self, job: Job, journey: Journey) -> Delivered:
         """One attempt at one claimed delivery. Raises Deferred (try again), Rejected or Failed (a person must look)."""
-        journey = Journey(job.sys_ref, self.now())
         with journey.step("route"):
             routed = route(job, self.adapters, self.deliveries)
         with journey.step("deliver"):
