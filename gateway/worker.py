@@ -13,8 +13,8 @@ from gateway.bootstrap import Workshop, open_workshop
 from gateway.channels.queue import LostLease
 from gateway.database import StoreBusy
 from gateway.errors import Deferred, Failed, GatewayError
-from gateway.message import Job
 from gateway.journey import Journey
+from gateway.message import Job
 from gateway.settings import Settings
 
 log = structlog.get_logger("brama.worker")
@@ -53,7 +53,9 @@ class Worker:
         """Until the next look, a finished delivery (a place is free) or the order to stop."""
         halted = asyncio.create_task(stop.wait())
         full = len(self._running) >= self._at_once
-        await asyncio.wait({halted, *self._running} if full else {halted}, timeout=None if full else POLL, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(
+            {halted, *self._running} if full else {halted}, timeout=None if full else POLL, return_when=asyncio.FIRST_COMPLETED
+        )
         halted.cancel()
 
     async def _work(self, job: Job) -> None:

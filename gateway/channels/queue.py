@@ -148,6 +148,11 @@ class DatabaseChannel:
         return row
 
 
+def status(connection: Connection, message: int) -> AnyRow | None:
+    """The delivery of a message; None for one that was refused."""
+    return connection.execute(select(deliveries).where(deliveries.c.message == message)).one_or_none()
+
+
 def _begun(timeline: Sequence[StepTime], at: datetime) -> datetime:
     return timeline[0].at if timeline else at
 

@@ -12,7 +12,7 @@ from datetime import datetime
 import structlog
 
 from gateway.channels.answers import AnswerDesk
-from gateway.endpoints.http import HttpReply, problem
+from gateway.endpoints.http import HttpReply, problem, text
 from gateway.errors import Failed, Rejected
 from gateway.pipeline import Dispatching
 
@@ -42,6 +42,6 @@ class AnswerDoor:
         except Failed as error:
             self._desk.keep(system, body, error, at)
             log.error("answer_dead", system=system, code=error.code)
-            return HttpReply(202, b"kept for an operator\n")
+            return text(202, "Kept for an operator.")
         log.info("answer_taken", system=system, sys_ref=replied.sys_ref, repeat=replied.repeat)
-        return HttpReply(202, b"")
+        return text(202, "Taken.")

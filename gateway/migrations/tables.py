@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import gateway.channels.tables
-import gateway.storage.tables
 import registry.tables
 import schemas.tables
+
+import gateway.channels.tables
+import gateway.storage.tables
 from gateway.database import metadata
 
 __all__ = ["gateway", "metadata", "registry", "schemas"]

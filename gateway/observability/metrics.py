@@ -31,7 +31,12 @@ GAUGES = (
         ("system", "code"),
         "SELECT system, code, count(*) FROM dead_letters WHERE closed_at IS NULL GROUP BY 1, 2",
     ),
-    Gauge("brama_documents_waiting", "Documents in mailboxes not yet collected.", (), "SELECT count(*) FROM collections WHERE collected_at IS NULL"),
+    Gauge(
+        "brama_documents_waiting",
+        "Documents in mailboxes not yet collected.",
+        (),
+        "SELECT count(*) FROM collections WHERE collected_at IS NULL",
+    ),
 )
 
 
