@@ -203,9 +203,7 @@ CODES: dict[str, Code] = {
     ),
     # --- certificate --------------------------------------------------------------------------------------------------
     "certificate.missing": Code(
-        "npp",
-        "Podpis nie zawiera certyfikatu. Dołącz go w KeyInfo/X509Data.",
-        "The signature carries no certificate. Put it into KeyInfo/X509Data.",
+        "npp", "Podpis nie zawiera certyfikatu. Dołącz go w KeyInfo/X509Data.", "The signature carries no certificate. Put it into KeyInfo/X509Data."
     ),
     "certificate.untrusted": Code(
         "npp",
@@ -232,7 +230,9 @@ CODES: dict[str, Code] = {
         "Klucz certyfikatu „{subject}” jest za słaby: {detail}.",
         "The key of certificate '{subject}' is too weak: {detail}.",
     ),
-    "certificate.revoked": Code("npp", "Certyfikat „{subject}” unieważniono {date}.", "Certificate '{subject}' was revoked on {date}."),
+    "certificate.revoked": Code(
+        "npp", "Certyfikat „{subject}” unieważniono {date}.", "Certificate '{subject}' was revoked on {date}."
+    ),
     # --- authorize ----------------------------------------------------------------------------------------------------
     "authorize.certificate_unknown": Code(
         "npp",
@@ -289,14 +289,20 @@ CODES: dict[str, Code] = {
         "The message store is unavailable at the moment; nothing was accepted. Try again shortly.",
     ),
     # --- dispatch: after acceptance -------------------------------------------------------------------------------------
-    "route.no_route": Code("none", "Brak trasy dla {system}/{root}. Dodaj trasę.", "There is no route for {system}/{root}. Add a route."),
-    "deliver.unavailable": Code("none", "System {system} jest niedostępny: {detail}.", "System {system} is unavailable: {detail}."),
+    "route.no_route": Code(
+        "none", "Brak trasy dla {system}/{root}. Dodaj trasę.", "There is no route for {system}/{root}. Add a route."
+    ),
+    "deliver.unavailable": Code(
+        "none", "System {system} jest niedostępny: {detail}.", "System {system} is unavailable: {detail}."
+    ),
     "deliver.in_doubt": Code(
         "none",
         "Wysłano do {system}, ale odpowiedź nie nadeszła: {detail}. Ponowienie wyśle te same bajty.",
         "Sent to {system}, but its answer was lost: {detail}. A retry sends the same bytes.",
     ),
-    "deliver.refused": Code("none", "System {system} odmówił przyjęcia: {detail}.", "System {system} refused the message: {detail}."),
+    "deliver.refused": Code(
+        "none", "System {system} odmówił przyjęcia: {detail}.", "System {system} refused the message: {detail}."
+    ),
     "deliver.deadline": Code(
         "none",
         "Nie dostarczono do {system} przed terminem {deadline} (prób: {attempts}). Ostatni błąd: {last}.",
