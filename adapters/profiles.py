@@ -139,7 +139,7 @@ class _Table:
             self.wrong(key, f"must be a table; write [{name}]" if value is not None else f"the table is missing; add [{name}]")
         return _Table(self.file, name, value)
 
-    def keys(self) -> tuple[str, ...]:
+    def names(self) -> tuple[str, ...]:
         return tuple(self._values)
 
     def done(self) -> None:
@@ -154,7 +154,7 @@ def read_profile(content: bytes, file: str) -> SystemProfile:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise Failed("adapter.profile", file=file, table="", key="", detail=f"is not TOML in UTF-8: {error}") from error
     top = _Table(file, "", values)
-    namespace = top.text("namespace", "") if "namespace" in top.keys() else ""
+    namespace = top.text("namespace", "") if "namespace" in top.names() else ""
     common = _paths(top.table("paths", required=False))
     documents = _documents(top.table("documents"), namespace, common, _request)
     answers = _documents(top.table("answers"), namespace, common, _answer)
@@ -168,7 +168,7 @@ def read_profile(content: bytes, file: str) -> SystemProfile:
         transport=_transport(top.table("transport")),
         flow=_flow(top.table("flow"), answers),
         proof=_proof(top.table("proof")),
-        duplicate=_duplicate(top.table("duplicate"), namespace) if "duplicate" in top.keys() else None,
+        duplicate=_duplicate(top.table("duplicate"), namespace) if "duplicate" in top.names() else None,
     )
     top.done()
     return profile
@@ -189,7 +189,7 @@ def _clark(table: _Table, key: str, name: str, namespace: str) -> str:
 
 def _paths(table: _Table) -> dict[str, str]:
     found = {}
-    for key in table.keys():
+    for key in table.names():
         if key not in _KEYS:
             table.wrong(key, f"is no business key; use one of {', '.join(_KEYS)}")
         path = table.text(key)
@@ -203,7 +203,7 @@ def _documents(
     table: _Table, namespace: str, common: Mapping[str, str], read: Callable[[_Table, str, Mapping[str, str]], DocumentProfile]
 ) -> dict[str, DocumentProfile]:
     found: dict[str, DocumentProfile] = {}
-    for name in table.keys():
+    for name in table.names():
         entry = table.table(name)
         root = _clark(table, name, name, namespace)
         found[root] = read(entry, root, {**common, **_paths(entry.table("paths", required=False))})
@@ -222,7 +222,7 @@ def _request(entry: _Table, root: str, paths: Mapping[str, str]) -> DocumentProf
 def _answer(entry: _Table, root: str, paths: Mapping[str, str]) -> DocumentProfile:
     if not {"correlation_id", "lrn", "mrn"} & set(paths):
         entry.wrong("paths", "has none of correlation_id, lrn, mrn, so the answer cannot be matched; add one here or in [paths]")
-    state = entry.text("state") if "state" in entry.keys() else None
+    state = entry.text("state") if "state" in entry.names() else None
     return DocumentProfile(root, paths, state=state, final=entry.flag("final"))
 
 
@@ -265,7 +265,7 @@ def _duplicate(table: _Table, namespace: str) -> DuplicateAnswer:
 def _flow(table: _Table, answers: Mapping[str, DocumentProfile]) -> dict[str, tuple[str, ...]]:
     """State -> names of the answers that may move it. Every state an answer leads to must have its row."""
     names = {root.rpartition("}")[2] for root in answers}
-    flow = {state: table.texts(state) for state in table.keys()}
+    flow = {state: table.texts(state) for state in table.names()}
     if "sent" not in flow:
         table.wrong("sent", "is missing; every flow begins in state sent")
     for state, allowed in flow.items():
