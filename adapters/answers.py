@@ -27,18 +27,23 @@ def read_answer(profile: SystemProfile, parser: Parser, content: bytes) -> Answe
     if document is None:
         name = QName(root)
         raise Failed("reply.garbage", system=profile.system, detail=f"{name.localname[:60]} is no answer in its profile")
-    keys = _read_keys(profile.system, root, document.paths)
+    try:
+        keys = read_keys(root, document.paths)
+    except ValueError as error:
+        raise Failed("reply.garbage", system=profile.system, detail=str(error)) from error
     return Answer(profile.system, QName(root).localname, content, keys, document.state, document.final)
 
 
-def _read_keys(system: str, root: _Element, paths: Mapping[str, str]) -> BusinessKeys:
+def read_keys(root: _Element, paths: Mapping[str, str]) -> BusinessKeys:
+    """The keys at these paths below the root; absent ones are None. Raises ValueError for a key that occurs twice or
+    is longer than 100 characters."""
     found: dict[str, str | None] = dict.fromkeys(_KEYS)
     for key, path in paths.items():
         elements = root.findall(path)
         if len(elements) > 1:
-            raise Failed("reply.garbage", system=system, detail=f"{path} occurs {len(elements)} times, once is allowed")
+            raise ValueError(f"{path} occurs {len(elements)} times, once is allowed")
         value = (elements[0].text or "").strip() if elements else ""
         if len(value) > _LONGEST_KEY:
-            raise Failed("reply.garbage", system=system, detail=f"{path} has {len(value)} characters, {_LONGEST_KEY} are allowed")
+            raise ValueError(f"{path} has {len(value)} characters, {_LONGEST_KEY} are allowed")
         found[key] = value or None
     return BusinessKeys(**found)

@@ -77,5 +77,9 @@ def _in_words(root: _Element | None) -> str:
 def _reason(error: _Element) -> str:
     pointer = error.findtext("errorPointer", "")
     code = error.findtext("errorCode", "")
-    parts = (describe(code) if error.tag == "FunctionalError" else code, error.findtext("errorReason", ""), pointer and f"at {pointer}")
+    parts = (
+        describe(code) if error.tag == "FunctionalError" else code,
+        error.findtext("errorReason", "") or error.findtext("errorText", ""),
+        pointer and f"at {pointer}",
+    )
     return ", ".join(part for part in parts if part)
