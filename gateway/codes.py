@@ -303,6 +303,11 @@ CODES: dict[str, Code] = {
     "deliver.refused": Code(
         "none", "System {system} odmówił przyjęcia: {detail}.", "System {system} refused the message: {detail}."
     ),
+    "deliver.misconfigured": Code(
+        "none",
+        "System {system} nie dopuścił wywołania: {detail}. Sprawdź adres i sekret w ustawieniach ({settings}), potem ponów.",
+        "System {system} did not let the call in: {detail}. Check address and secret in the settings ({settings}), then retry.",
+    ),
     "deliver.deadline": Code(
         "none",
         "Nie dostarczono do {system} przed terminem {deadline} (prób: {attempts}). Ostatni błąd: {last}.",
@@ -325,6 +330,17 @@ CODES: dict[str, Code] = {
         "fault",
         "Nadawca odpowiedzi nie udowodnił, że jest systemem {system}. Podpisz żądanie kluczem z profilu.",
         "The caller did not prove to be system {system}. Sign the request with the key of the profile.",
+    ),
+    # --- adapter: what an operator set up wrongly ---------------------------------------------------------------------
+    "adapter.profile": Code(
+        "none",
+        "Profil {file}, tabela [{table}], klucz „{key}”: {detail}.",
+        "Profile {file}, table [{table}], key '{key}': {detail}.",
+    ),
+    "adapter.secret": Code(
+        "none",
+        "Plik z sekretem {file}: {detail}. Zapisz w nim jeden losowy sekret (co najmniej 32 znaki) w wierszu.",
+        "Secret file {file}: {detail}. Put one random secret (32 characters or more) on a line of it.",
     ),
     "unexpected": Code(
         "none",
