@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from dataclasses import dataclass
+from typing import Protocol
 from uuid import uuid4
 
 from gateway.endpoints.soap.addressing import Addressing
@@ -26,26 +26,37 @@ _SPECIAL = re.compile('[&<>"\r\n\t\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\
 _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\r": "&#13;", "\n": "&#10;", "\t": "&#9;"}
 
 
-@dataclass(frozen=True, slots=True)
-class HandedOut:
+class HandedOut(Protocol):
     """A document of the mailbox on its way to the trader, claimed for him until it is collected or released.
 
     `sys_ref` names the message it answers, for the logs. `dispatch_id` is idWysylki, `case_id` idSprawy; the three
     idSISC are the grades person, intermediary, represented entity. `has_next`: more documents wait.
     """
 
-    document_id: str
-    claim: int
-    filename: str
-    mime: str
-    content: bytes
-    has_next: bool
-    sys_ref: str | None = None
-    dispatch_id: str | None = None
-    case_id: str | None = None
-    person_sisc: str | None = None
-    middle_sisc: str | None = None
-    end_sisc: str | None = None
+    @property
+    def document_id(self) -> str: ...
+    @property
+    def claim(self) -> int: ...
+    @property
+    def filename(self) -> str: ...
+    @property
+    def mime(self) -> str: ...
+    @property
+    def content(self) -> bytes: ...
+    @property
+    def has_next(self) -> bool: ...
+    @property
+    def sys_ref(self) -> str | None: ...
+    @property
+    def dispatch_id(self) -> str | None: ...
+    @property
+    def case_id(self) -> str | None: ...
+    @property
+    def person_sisc(self) -> str | None: ...
+    @property
+    def middle_sisc(self) -> str | None: ...
+    @property
+    def end_sisc(self) -> str | None: ...
 
 
 def escaped(text: str) -> str:

@@ -180,6 +180,11 @@ def _digest_matches(token: UsernameToken, password: bytes) -> bool:
     return plain | hashed
 
 
+def hashed_password(password: str) -> str:
+    """What to give as password to client software that makes digest (a), so that it sends (b)."""
+    return _base64_sha1(password.encode()).decode()
+
+
 def _base64_sha1(data: bytes) -> bytes:
     """SHA-1 is what the profile prescribes; it keys nothing here but a value that lives for minutes."""
     return b64encode(sha1(data, usedforsecurity=False).digest())
