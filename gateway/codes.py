@@ -76,11 +76,36 @@ CODES: dict[str, Code] = {
         "Zbyt wiele jednoczesnych połączeń. Ponów za {seconds} s; niczego nie przyjęto.",
         "Too many simultaneous connections. Try again in {seconds} s; nothing was accepted.",
     ),
+    "receive.soap_version": Code(
+        "fault",
+        "Usługa przyjmuje tylko SOAP 1.1 (przestrzeń nazw http://schemas.xmlsoap.org/soap/envelope/). Zmień wersję koperty.",
+        "The service takes SOAP 1.1 only (namespace http://schemas.xmlsoap.org/soap/envelope/). Change the envelope's version.",
+    ),
+    "receive.must_understand": Code(
+        "fault",
+        "Nagłówek {header} ma mustUnderstand, a usługa go nie obsługuje. Usuń nagłówek albo ten atrybut.",
+        "Header {header} has mustUnderstand but the service does not know it. Remove the header or that attribute.",
+    ),
+    "receive.mime": Code(
+        "fault",
+        "Treść nie jest tym, co podaje atrybut mime ({mime}). Popraw atrybut albo dołącz właściwy plik.",
+        "The content is not what its attribute mime says ({mime}). Correct the attribute or enclose the right file.",
+    ),
+    "receive.not_served": Code(
+        "fault",
+        "Operacja {operation} nie jest jeszcze dostępna. Odbieraj dokumenty operacją GetNextDocument.",
+        "Operation {operation} is not served yet. Collect documents with GetNextDocument.",
+    ),
     # --- addressing, policy, token: before anything else ----------------------------------------------------------
     "addressing.missing": Code(
         "fault",
         "Brak wymaganego nagłówka WS-Addressing (Action, MessageID, To). Dodaj go.",
         "A required WS-Addressing header (Action, MessageID, To) is missing. Add it.",
+    ),
+    "addressing.invalid": Code(
+        "fault",
+        "Nagłówek WS-Addressing {header} występuje dwa razy albo jest za długi. Podaj go raz.",
+        "WS-Addressing header {header} stands twice or is too long. Give it once.",
     ),
     "policy.no_token": Code(
         "fault",
