@@ -16,7 +16,6 @@ from gateway.database import generation
 from registry.authorize import GenerationWatch
 from registry.tables import accounts
 
-
 LONGEST_LOGIN = 254  # RFC 5321, section 4.5.3.1.3, less the angle brackets
 
 
