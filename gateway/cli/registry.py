@@ -33,19 +33,14 @@ from registry.listing import describe
 LONG_IMPORT = 200  # entries from which a progress bar is worth its line
 
 
-class _Moment(click.ParamType[datetime]):
-    name = "time"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        if isinstance(value, datetime):
-            return value
-        try:
-            return read_moment(str(value))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
+def _moment(_context: click.Context, _option: click.Parameter, value: str | None) -> datetime | None:
+    try:
+        return None if value is None else read_moment(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
 
 
-AT = click.option("--at", type=_Moment(), default=None, help="As of this day or time (Warsaw unless an offset is given); default now.")
+AT = click.option("--at", callback=_moment, help="As of this day or time (Warsaw unless an offset is given); default now.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
