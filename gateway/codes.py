@@ -272,10 +272,15 @@ CODES: dict[str, Code] = {
     "authorize.account_inactive": Code(
         "npp", "Konto jest nieaktywne. Skontaktuj się z urzędem.", "The account is not active. Contact the customs office."
     ),
+    "authorize.account_without_person": Code(
+        "npp",
+        "Konto nie jest powiązane z żadną osobą w rejestrze. Zarejestruj osobę.",
+        "The account is bound to no person in the registry. Register the person.",
+    ),
     "authorize.no_party": Code(
         "npp",
-        "Dokument nie wskazuje podmiotu, w którego imieniu jest składany ({path}). Uzupełnij to pole.",
-        "The document does not name the party on whose behalf it is made ({path}). Fill in that field.",
+        "Dokument nie wskazuje podmiotu, w którego imieniu jest składany. Uzupełnij identyfikator podmiotu.",
+        "The document does not name the party on whose behalf it is made. Fill in the party's identifier.",
     ),
     "authorize.unknown_party": Code(
         "npp",
@@ -284,23 +289,36 @@ CODES: dict[str, Code] = {
     ),
     "authorize.no_representation": Code(
         "npp",
-        "{person} nie reprezentuje podmiotu {party} w dniu {date}. Zgłoś reprezentację.",
-        "{person} does not represent party {party} on {date}. Register the representation.",
+        "{person} nie reprezentuje podmiotu {party} w chwili {date}. Zgłoś reprezentację.",
+        "{person} does not represent party {party} at {date}. Register the representation.",
     ),
     "authorize.representation_ended": Code(
         "npp",
-        "Reprezentacja podmiotu {party} przez {person} nie obowiązuje w dniu {date} ({detail}).",
-        "The representation of party {party} by {person} is not in force on {date} ({detail}).",
+        "{person} nie może działać za podmiot {party} w chwili {date}: ogniwo „{link}” zakończono {ended}. Zgłoś nową reprezentację.",
+        "{person} cannot act for party {party} at {date}: link '{link}' was ended at {ended}. Register a new representation.",
+    ),
+    "authorize.representation_expired": Code(
+        "npp",
+        "{person} nie może działać za podmiot {party} w chwili {date}: ogniwo „{link}” wygasło {valid_to}. Zgłoś nową reprezentację.",
+        "{person} cannot act for party {party} at {date}: link '{link}' expired at {valid_to}. Register a new representation.",
+    ),
+    "authorize.representation_not_yet_valid": Code(
+        "npp",
+        "{person} nie może jeszcze działać za podmiot {party} w chwili {date}: ogniwo „{link}” obowiązuje od {valid_from}. "
+        "Wyślij dokument po tym terminie.",
+        "{person} cannot act for party {party} yet at {date}: link '{link}' holds from {valid_from}. Send the document after that.",
     ),
     "authorize.no_permission": Code(
         "npp",
-        "{person} nie ma uprawnienia „{permission}” do podmiotu {party}. Rozszerz pełnomocnictwo.",
-        "{person} lacks permission '{permission}' for party {party}. Extend the power of attorney.",
+        "{person} nie ma uprawnienia „{permission}” do podmiotu {party} w chwili {date} („{link}”). Rozszerz pełnomocnictwo.",
+        "{person} lacks permission '{permission}' for party {party} at {date} ('{link}'). Extend the power of attorney.",
     ),
     "authorize.link_lacks_permission": Code(
         "npp",
-        "Ogniwo {link} nie ma uprawnienia „{permission}”; przy dwóch ogniwach liczą się tylko prawa obecne w obu.",
-        "Link {link} lacks permission '{permission}'; with two links only rights present in both count.",
+        "{person} nie ma uprawnienia „{permission}” do podmiotu {party} w chwili {date}: brakuje go w ogniwie „{link}”, a przy dwóch "
+        "ogniwach liczą się tylko prawa obecne w obu. Uzupełnij je w tym ogniwie.",
+        "{person} lacks permission '{permission}' for party {party} at {date}: link '{link}' does not have it, and with two links "
+        "only rights present in both count. Add it to that link.",
     ),
     "authorize.registry_unavailable": Code(
         "npp",
