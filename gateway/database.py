@@ -31,6 +31,8 @@ metadata = MetaData(
 
 AnyRow = Row[*tuple[Any, ...]]
 
+LOCK_LIMIT = 0.25  # seconds a server may wait for the write lock: its event loop stands still meanwhile
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 

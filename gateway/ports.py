@@ -85,8 +85,8 @@ class Verifier(Protocol):
 class Registry(Protocol):
     """Who may act for whom."""
 
-    def refresh(self) -> None:
-        """Forget what is cached: the registry moved."""
+    def refresh(self) -> object:
+        """The registry moved: what is cached counts no more."""
         ...
 
     def authorize(self, account_id: int, fingerprint: str, permission: str, party: str | None, at: datetime) -> Decision:
@@ -144,6 +144,10 @@ class Adapter(Protocol):
 
     def read_answer(self, content: bytes) -> Answer:
         """What kind of answer, and its keys. Raises Failed(reply.garbage)."""
+        ...
+
+    async def close(self) -> None:
+        """End the connections to the system."""
         ...
 
 

@@ -12,7 +12,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 class Settings(BaseSettings):
     """Everything an operator may set. Sizes are bytes, times seconds."""
 
-    model_config = SettingsConfigDict(env_prefix="BRAMA_", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="BRAMA_", env_nested_delimiter="__", extra="forbid", frozen=True)
 
     home: Path = Field(default=Path("var"), description="data folder")
     database_url: str = Field(default="", description="SQLAlchemy URL; empty: SQLite in the data folder")
@@ -24,6 +24,9 @@ class Settings(BaseSettings):
     max_attachments: int = Field(default=1, description="attachments a call may carry")
     token_window: float = Field(default=300, description="how far Created may be from now")
     max_waiting: int = Field(default=256, description="calls in work at once in one process before the door says busy")
+    systems: dict[str, str] = Field(default={}, description="addresses and secret files of customs systems, by the names their profiles use")
+    profiles: Path | None = Field(default=None, description="folder of profiles that add to or replace the built-in ones")
+    issuer: str = Field(default="Brama", description="the gateway's name in receipts")
     claim_seconds: float = Field(default=180, description="how long a polled document or a claimed delivery is held")
 
     @field_validator("database_url")

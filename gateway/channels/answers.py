@@ -1,8 +1,8 @@
 """Where answers find their messages: by the profile's correlation, into the sender's mailbox, once.
 
-The rule (facts/message-formats 2.2, R0008): `correlationIdentifier` equals the request's message identifier and the
-answer's recipient is the request's sender; without it LRN, then MRN, of the same system and sender. What matches
-nothing, or another system's message, is kept as a dead letter and given to nobody.
+Which look-ups are made stands in `correlation`. What matches nothing, or another system's message, is kept as a dead
+letter and given to nobody. An answer that the flow does not foresee in its present state is given to the trader all
+the same and leaves the state alone.
 """
 
 from __future__ import annotations
@@ -11,14 +11,16 @@ import hashlib
 from datetime import datetime
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, and_, insert, select, text, update
+from sqlalchemy import insert, select, text, update
 from sqlalchemy.engine import Connection
 
+from gateway.channels.correlation import lookups
 from gateway.channels.queue import fingerprint
 from gateway.channels.tables import dead_letters, deliveries
 from gateway.database import AnyRow, Database
 from gateway.errors import Failed, GatewayError
 from gateway.message import Answer, Replied
+from gateway.ports import Profiles
 from gateway.storage import mailbox
 from gateway.storage import messages as store
 from gateway.storage.tables import messages
@@ -27,8 +29,8 @@ from gateway.storage.tables import messages
 class AnswerDesk:
     """Attaches answers to their messages, or keeps them for a person."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, profiles: Profiles) -> None:
+        self._database, self._profiles = database, profiles
 
     def attach(self, answer: Answer, at: datetime) -> Replied:
         """See the port `Answers`. The same bytes for the same message are attached once."""
@@ -56,7 +58,9 @@ class AnswerDesk:
         """The flow state; an answer also proves that a delivery in doubt had arrived."""
         if answer.keys.mrn:
             connection.execute(update(messages).where(messages.c.id == message, messages.c.mrn.is_(None)).values(mrn=answer.keys.mrn))
-        if answer.state is not None:
+        flow_state = connection.execute(select(deliveries.c.flow_state).where(deliveries.c.message == message)).scalar_one()
+        moves = self._profiles.system(answer.system).flow.get(flow_state or "sent", ())
+        if answer.state is not None and answer.root.rpartition("}")[2] in moves:
             connection.execute(update(deliveries).where(deliveries.c.message == message).values(flow_state=answer.state))
         connection.execute(
             update(deliveries)
@@ -85,26 +89,18 @@ class AnswerDesk:
 
 
 _ACCEPTED = text("messages.state = 'accepted'")  # literally so, or SQLite does not see that the partial index serves
+_COLUMNS = {"message_id": messages.c.business_id, "lrn": messages.c.lrn, "mrn": messages.c.mrn}
 
 
 def _match(connection: Connection, answer: Answer) -> AnyRow:
-    keys, name = answer.keys, answer.root.rpartition("}")[2]
-    tries: list[tuple[str, ColumnElement[bool]]] = []
-    if keys.correlation_id:
-        tries.append((keys.correlation_id, and_(messages.c.business_id == keys.correlation_id, messages.c.sender == keys.recipient)))
-    else:
-        if keys.lrn:
-            tries.append((keys.lrn, and_(messages.c.lrn == keys.lrn, messages.c.sender == keys.recipient)))
-        if keys.mrn:
-            tries.append((keys.mrn, and_(messages.c.mrn == keys.mrn, messages.c.sender == keys.recipient)))
-    for _, condition in tries:
-        found = connection.execute(
-            select(messages).where(condition, messages.c.system == answer.system, _ACCEPTED).order_by(messages.c.id.desc())
-        ).first()
+    """The message this answer belongs to. Raises Failed(reply.other_system | reply.unknown_correlation)."""
+    name, tries = answer.root.rpartition("}")[2], lookups(answer.keys)
+    for sought in tries:
+        same = select(messages).where(_ACCEPTED, _COLUMNS[sought.field] == sought.value, messages.c.sender == sought.sender)
+        found = connection.execute(same.where(messages.c.system == answer.system).order_by(messages.c.id.desc()).limit(1)).first()
         if found is not None:
             return found
-    for _, condition in tries:
-        other = connection.execute(select(messages.c.system).where(condition, _ACCEPTED)).first()
+        other = connection.execute(same.where(messages.c.system != answer.system).limit(1)).first()
         if other is not None:
             raise Failed("reply.other_system", root=name, system=answer.system, other=other.system)
-    raise Failed("reply.unknown_correlation", root=name, system=answer.system, correlation=", ".join(k for k, _ in tries) or "-")
+    raise Failed("reply.unknown_correlation", root=name, system=answer.system, correlation=", ".join(t.value for t in tries) or "-")

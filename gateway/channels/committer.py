@@ -21,7 +21,7 @@ from sqlalchemy import Table, insert
 from sqlalchemy.dialects import sqlite
 
 from gateway.channels.tables import deliveries
-from gateway.database import Database, StoreBusy, to_micros
+from gateway.database import LOCK_LIMIT, Database, StoreBusy, to_micros
 from gateway.errors import Deferred, Rejected
 from gateway.message import Accepted, BusinessKeys, Identified, Judged, Receipt, Received, Recorded, StepTime
 from gateway.ports import Conflict, Profiles, Stale
@@ -30,7 +30,6 @@ from gateway.storage.tables import attachments, collections, contents, history, 
 log = structlog.get_logger("brama.store")
 
 BATCH = 64
-LOCK_LIMIT = 0.25  # seconds an in-line commit may wait for the write lock: the event loop stands still meanwhile
 
 
 def _sql(table: Table, *columns: str) -> str:

@@ -6,15 +6,17 @@ releases it, and after a crash the claim ends and it is handed out again: never 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import and_, exists, func, insert, or_, select, update
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
-from gateway.database import Database
-from gateway.errors import Rejected
+from gateway.database import LOCK_LIMIT, Database, StoreBusy
+from gateway.errors import Deferred, Rejected
 from gateway.storage.tables import collections, mailbox, messages, nonces
 
 MONTH = timedelta(days=31)  # GetNextDocument looks one month back (facts/seap-channel 1.5)
@@ -22,30 +24,40 @@ MONTH = timedelta(days=31)  # GetNextDocument looks one month back (facts/seap-c
 
 @dataclass(frozen=True, slots=True)
 class HandedOut:
-    """A document under a claim. `claim` must be given back with `collected` or `release`."""
+    """A document under a claim, which `collected` or `release` must end.
 
-    document: int
-    claim: int
+    `sys_ref` names the message it belongs to; dispatch and case ids and the three idSISC are None until the documents
+    of an entity can be read by its representatives.
+    """
+
     document_id: str
+    claim: int
     sys_ref: str
-    kind: str
     filename: str
     content: bytes
-    created_at: datetime
     has_next: bool
+    mime: str = "application/xml"
+    dispatch_id: str | None = None
+    case_id: str | None = None
+    person_sisc: str | None = None
+    middle_sisc: str | None = None
+    end_sisc: str | None = None
 
 
 class Mailbox:
     """Polling, over SQLite in line: each call is one or two short statements."""
 
-    def __init__(self, database: Database, *, claim_seconds: float, token_window: float) -> None:
-        self._database = database
+    def __init__(self, database: Database, now: Callable[[], datetime], *, claim_seconds: float, token_window: float) -> None:
+        self._database, self._now = database, now
         self._claim_for = timedelta(seconds=claim_seconds)
         self._nonce_life = timedelta(seconds=2 * token_window)
 
-    def next(self, account_id: int, nonce: str | None, at: datetime) -> HandedOut | None:
-        """Claim the oldest document of the last month that nobody has collected. Raises Rejected(token.refused) for a used nonce."""
-        with self._database.writing() as connection:
+    async def next(self, account_id: int, nonce: str | None, at: datetime) -> HandedOut | None:
+        """Claim the oldest document of the last month that nobody has collected.
+
+        Raises Rejected(token.refused) for a used nonce, Deferred(record.store_unavailable).
+        """
+        with self._writing() as connection:
             self._use_nonce(connection, account_id, nonce, at)
             free = and_(
                 collections.c.account_id == account_id,
@@ -68,22 +80,28 @@ class Mailbox:
             row = connection.execute(
                 select(mailbox, messages.c.sys_ref).join(messages, messages.c.id == mailbox.c.message).where(mailbox.c.id == document)
             ).one()
-        return HandedOut(
-            document, claim, row.document_id, row.sys_ref, row.kind, row.filename, row.content, row.created_at, has_next=len(waiting) > 1
-        )
+        return HandedOut(row.document_id, claim, row.sys_ref, row.filename, row.content, has_next=len(waiting) > 1)
 
-    def collected(self, handed: HandedOut, at: datetime) -> None:
+    async def collected(self, document_id: str, claim: int) -> None:
         """It was written out completely. A claim that ended meanwhile and was taken by another poll is left alone."""
-        self._end_claim(handed, collected_at=at, claimed_until=None)
+        self._end_claim(document_id, claim, collected_at=self._now(), claimed_until=None)
 
-    def release(self, handed: HandedOut) -> None:
+    async def release(self, document_id: str, claim: int) -> None:
         """It could not be written: the next poll gets it."""
-        self._end_claim(handed, claimed_until=None)
+        self._end_claim(document_id, claim, claimed_until=None)
 
-    def _end_claim(self, handed: HandedOut, **values: datetime | None) -> None:
-        ours = and_(collections.c.document == handed.document, collections.c.claim == handed.claim)
-        with self._database.writing() as connection:
-            connection.execute(update(collections).where(ours).values(**values))
+    def _end_claim(self, document_id: str, claim: int, **values: datetime | None) -> None:
+        document = select(mailbox.c.id).where(mailbox.c.document_id == document_id).scalar_subquery()
+        with self._writing() as connection:
+            connection.execute(update(collections).where(collections.c.document == document, collections.c.claim == claim).values(**values))
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        try:
+            with self._database.writing(LOCK_LIMIT) as connection:
+                yield connection
+        except (StoreBusy, OperationalError) as error:
+            raise Deferred("record.store_unavailable") from error
 
     def _use_nonce(self, connection: Connection, account_id: int, nonce: str | None, at: datetime) -> None:
         if nonce is None:
