@@ -117,6 +117,6 @@ def _new_id() -> str:
 def _parse(body: bytes) -> _Element:
     """The authority is not the gateway: it has its own, equally strict, parser. Raises XMLSyntaxError or ValueError."""
     root = etree.fromstring(body, etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False))
-    if root.getroottree().docinfo.doctype:
+    if root.getroottree().docinfo.internalDTD is not None:
         raise ValueError("a DOCTYPE is not allowed")
     return root
