@@ -94,7 +94,18 @@ class Simulator:
     """The process, and its control."""
 
     def __init__(self, gateway: str, secret: Path, *options: str) -> None:
-        command = [sys.executable, "-m", "adapters.ncts.simulator", "--gateway", gateway, "--secret-file", str(secret), "--speed", "20", *options]
+        command = [
+            sys.executable,
+            "-m",
+            "adapters.ncts.simulator",
+            "--gateway",
+            gateway,
+            "--secret-file",
+            str(secret),
+            "--speed",
+            "20",
+            *options,
+        ]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         ready = json.loads(self.process.stdout.readline())
