@@ -37,8 +37,8 @@ def adapter_at(address: str, timeout: float = 5.0) -> NctsAdapter:
     return NctsAdapter(dataclasses.replace(profile, transport=transport), address, SECRETS, StrictParser())
 
 
-async def deliver(address: str, timeout: float = 5.0) -> Taken | GatewayError:
-    adapter = adapter_at(address, timeout)
+async def deliver(address: str, seconds: float = 5.0) -> Taken | GatewayError:
+    adapter = adapter_at(address, seconds)
     try:
         return await adapter.deliver(adapter.request(job("SR1", CONTENT)))
     except GatewayError as error:
