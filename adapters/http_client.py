@@ -43,8 +43,10 @@ class HttpClient:
             raise self._misconfigured(f"{url!r} is no address: {error}") from error
         if self._url.scheme not in ("http", "https") or not self._url.host:
             raise self._misconfigured(f"{url!r} is no http or https address")
+        connect = float(profile.transport["connect_timeout"])
         self._client = httpx.AsyncClient(
-            timeout=httpx.Timeout(self._timeout, connect=float(profile.transport["connect_timeout"])),
+            # Waiting for a free connection is bounded like connecting: nothing was sent in either.
+            timeout=httpx.Timeout(self._timeout, connect=connect, pool=connect),
             limits=httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS, keepalive_expiry=30),
             follow_redirects=False,
             trust_env=False,

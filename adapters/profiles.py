@@ -74,7 +74,8 @@ def _toml_files(folder: Traversable) -> Iterator[Traversable]:
 
 
 def _wrong(file: str, table: str, key: str, detail: str) -> NoReturn:
-    raise Failed("adapter.profile", file=file, table=table, key=key, detail=detail)
+    place = " ".join(part for part in (table and f"[{table}]", key) if part) or "the top"
+    raise Failed("adapter.profile", file=file, table=table, key=key, place=place, detail=detail)
 
 
 class _Table:
@@ -152,7 +153,7 @@ def read_profile(content: bytes, file: str) -> SystemProfile:
     try:
         values = tomllib.loads(content.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise Failed("adapter.profile", file=file, table="", key="", detail=f"is not TOML in UTF-8: {error}") from error
+        _wrong(file, "", "", f"is not TOML in UTF-8: {error}")
     top = _Table(file, "", values)
     namespace = top.text("namespace", "") if "namespace" in top.names() else ""
     common = _paths(top.table("paths", required=False))

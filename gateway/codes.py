@@ -408,8 +408,8 @@ CODES: dict[str, Code] = {
     # --- adapter: what an operator set up wrongly ---------------------------------------------------------------------
     "adapter.profile": Code(
         "none",
-        "Profil {file}, tabela [{table}], klucz „{key}”: {detail}.",
-        "Profile {file}, table [{table}], key '{key}': {detail}.",
+        "Profil {file}, miejsce {place}: {detail}.",
+        "Profile {file}, at {place}: {detail}.",
     ),
     "adapter.secret": Code(
         "none",

@@ -1,4 +1,4 @@
-"""Where the published schemas and samples lie that tests compare against; tests skip with a reason where they are missing."""
+"""Where the published schemas and samples lie, for tests that compare with them."""
 
 from __future__ import annotations
 

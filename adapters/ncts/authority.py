@@ -17,7 +17,7 @@ from lxml.etree import QName, _Element
 from adapters.answers import read_keys
 from adapters.ncts.adapter import REQUEST_ID
 from adapters.ncts.codes import DUPLICATE
-from adapters.ncts.replies import Declaration, functional_error, mrn, reply, xml_error
+from adapters.ncts.replies import NOBODY, Declaration, functional_error, mrn, reply, xml_error
 from adapters.ncts.scenarios import GARBAGE, SLOW_REPLY, Scenario, choose
 from adapters.proof import Secrets, proves_request
 from adapters.wire_log import Effect, PlannedAnswer, WireLog, sha256
@@ -73,17 +73,17 @@ class Authority:
             document = self._profile.documents[root.tag]
             keys = read_keys(root, document.paths)
         except (etree.XMLSyntaxError, ValueError, KeyError) as error:
-            return Reply("refused", 400, xml_error(f"not a request of this system: {error}", "unknown", _new_id(), now))
+            return Reply("refused", 400, xml_error(f"not a request of this system: {error}", NOBODY, _new_id(), now))
         return self._judge(request_id, root, keys, body, now)
 
     def _repeat(self, same: bool, now: datetime) -> Reply:
         """The same bytes again: already there (409). Other bytes under a used id: refused."""
-        statement = functional_error(DUPLICATE, "/messageIdentification", "unknown", None, _new_id(), now)
+        statement = functional_error(DUPLICATE, "/messageIdentification", NOBODY, None, _new_id(), now)
         return Reply("duplicate", 409, statement) if same else Reply("refused", 400, statement)
 
     def _judge(self, request_id: str, root: _Element, keys: BusinessKeys, body: bytes, now: datetime) -> Reply:
         if not keys.message_id or not keys.sender:
-            return Reply("refused", 400, xml_error("messageIdentification or messageSender is missing", "unknown", _new_id(), now))
+            return Reply("refused", 400, xml_error("messageIdentification or messageSender is missing", NOBODY, _new_id(), now))
         scenario = choose(QName(root).localname, keys.lrn)
         if scenario.conduct == "down" and not self.repaired:
             return Reply("unavailable", 503, headers=_RETRY_AFTER)
@@ -94,7 +94,7 @@ class Authority:
             statement = functional_error(DUPLICATE, "/messageIdentification", keys.sender, keys.message_id, _new_id(), now)
             return Reply("refused", 400, statement)
         number = keys.mrn or self._log.mrn_of(keys.sender, keys.lrn) or mrn(request_id, now)
-        declaration = Declaration(root, keys.message_id, keys.sender, keys.lrn, number)
+        declaration = Declaration(root, keys.message_id, keys.sender, keys.lrn or "", number)
         answers = _plan(scenario, declaration, now)
         document = QName(root).localname
         effect = Effect(request_id, sha256(body), document, keys.sender, keys.message_id, keys.lrn, number, scenario.marker)
@@ -117,6 +117,6 @@ def _new_id() -> str:
 def _parse(body: bytes) -> _Element:
     """The authority is not the gateway: it has its own, equally strict, parser. Raises XMLSyntaxError or ValueError."""
     root = etree.fromstring(body, etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False))
-    if root.getroottree().docinfo.doctype:
+    if root.getroottree().docinfo.internalDTD is not None:
         raise ValueError("a DOCTYPE is not allowed")
     return root

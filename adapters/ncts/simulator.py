@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import sqlite3
 from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
 from typing import Any
@@ -161,6 +162,8 @@ def simulator(listen: str, gateway: str, secret_file: Path, state: Path | None, 
         run(listen, gateway, secret_file, state, speed)
     except GatewayError as error:
         raise click.ClickException(error.text("en")) from error
+    except sqlite3.Error as error:
+        raise click.ClickException(f"cannot use {state}: {error}; give another --state FILE") from error
     except (OSError, ValueError) as error:
         raise click.ClickException(f"cannot listen on {listen}: {error}; give another --listen HOST:PORT") from error
 

@@ -49,7 +49,8 @@ UPD_DOCUMENT = document(f"<UPD>{DELIVERY}</UPD>", SIGNATURE, SIGNATURE)
 @functools.cache
 def schemas() -> tuple[etree.XMLSchema, xmlschema.XMLSchema]:
     imports = "".join(
-        f'<xs:import namespace="{namespace}" schemaLocation="{(FOLDER / name).as_uri()}"/>' for namespace, name in ((UPO, "upo.xsd"), (NPP, "npp.xsd"))
+        f'<xs:import namespace="{namespace}" schemaLocation="{(FOLDER / name).as_uri()}"/>'
+        for namespace, name in ((UPO, "upo.xsd"), (NPP, "npp.xsd"))
     )
     driver = f'<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema">{imports}</xs:schema>'
     return etree.XMLSchema(etree.fromstring(driver)), xmlschema.XMLSchema(driver)
@@ -76,12 +77,16 @@ def test_each_kind_of_receipt_is_valid(text: str) -> None:
         pytest.param(document(SIGNATURE), id="signature alone"),
         pytest.param(document(f"<NPP>{RECEIPT}</NPP>", SIGNATURE), id="NPP in the UPO namespace"),
         pytest.param(document(f"<x:PND>{RECEIPT}</x:PND>", SIGNATURE), id="unknown extension"),
-        pytest.param(NPP_DOCUMENT.replace("<Nadawca>", "<x:Nadawca>").replace("</Nadawca>", "</x:Nadawca>"), id="NPP child in its own namespace"),
+        pytest.param(
+            NPP_DOCUMENT.replace("<Nadawca>", "<x:Nadawca>").replace("</Nadawca>", "</x:Nadawca>"), id="NPP child in its own namespace"
+        ),
         pytest.param(UPP_DOCUMENT.replace("u:TypIdentyfikatora", "TypIdentyfikatora"), id="unqualified attribute"),
         pytest.param(UPP_DOCUMENT.replace(" u:TypInformacjiUzupelniajacej='idDokumentuSEAP'", ""), id="information without a kind"),
         pytest.param(UPP_DOCUMENT.replace("2026-01-02T03:04:05.678Z", "2026-01-02"), id="day without a time"),
         pytest.param(UPP_DOCUMENT.replace(">P-1<", "> <"), id="empty identifier"),
-        pytest.param(UPP_DOCUMENT.replace("Adresat>", "X>").replace("Nadawca>", "Adresat>").replace("X>", "Nadawca>"), id="sender before recipient"),
+        pytest.param(
+            UPP_DOCUMENT.replace("Adresat>", "X>").replace("Nadawca>", "Adresat>").replace("X>", "Nadawca>"), id="sender before recipient"
+        ),
     ],
 )
 def test_a_malformed_receipt_is_not_valid(text: str) -> None:

@@ -120,7 +120,9 @@ class Instances:
     def _rename(self, made: etree._Element, root: str, rng: random.Random) -> None:
         victim = self._below(made, rng)
         name = etree.QName(victim).localname
-        victim.tag = rng.choice((rng.choice(self._names), name.swapcase(), name + "x", f"{{{self._namespace}}}{name}", f"{{urn:other}}{name}"))
+        victim.tag = rng.choice(
+            (rng.choice(self._names), name.swapcase(), name + "x", f"{{{self._namespace}}}{name}", f"{{urn:other}}{name}")
+        )
 
     def _insert(self, made: etree._Element, root: str, rng: random.Random) -> None:
         """An element that the message knows, with content right for it, where it need not belong."""
@@ -153,8 +155,14 @@ class Instances:
 
     def _attribute(self, made: etree._Element, root: str, rng: random.Random) -> None:
         victim = rng.choice((made, self._below(made, rng)))
-        name = rng.choice(("PhaseID", "phaseID", "x", "{urn:other}x", "{http://www.w3.org/XML/1998/namespace}lang", XSI + "nil", XSI + "schemaLocation"))
-        values = ("NCTS5.1", "true", "urn:a b.xsd") if name.startswith(XSI) else ("NCTS5.0", "NCTS5.1", " NCTS5.1", "NCTS5.1 ", "NCTS6", "", "pl")
+        name = rng.choice(
+            ("PhaseID", "phaseID", "x", "{urn:other}x", "{http://www.w3.org/XML/1998/namespace}lang", XSI + "nil", XSI + "schemaLocation")
+        )
+        values = (
+            ("NCTS5.1", "true", "urn:a b.xsd")
+            if name.startswith(XSI)
+            else ("NCTS5.0", "NCTS5.1", " NCTS5.1", "NCTS5.1 ", "NCTS6", "", "pl")
+        )
         victim.set(name, rng.choice(values))
 
     def _type(self, made: etree._Element, root: str, rng: random.Random) -> None:
@@ -175,7 +183,9 @@ class Instances:
         victim.text = rng.choice((None, "", " "))
 
     def _root(self, made: etree._Element, root: str, rng: random.Random) -> None:
-        made.tag = rng.choice((root, f"{{urn:other}}{root}", f"{{{self._namespace}}}{rng.choice(sorted(self._model.roots))}", made.tag + "x"))
+        made.tag = rng.choice(
+            (root, f"{{urn:other}}{root}", f"{{{self._namespace}}}{rng.choice(sorted(self._model.roots))}", made.tag + "x")
+        )
 
 
 CHANGES: tuple[Callable[[Instances, etree._Element, str, random.Random], None], ...] = (
