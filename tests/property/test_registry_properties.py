@@ -30,9 +30,7 @@ links = st.builds(
     st.none() | instants,
     rights,
 )
-certificates = st.builds(
-    Certificate, st.integers(1, 2), st.just("CN=A"), st.just(START), instants, st.none() | instants
-)
+certificates = st.builds(Certificate, st.integers(1, 2), st.just("CN=A"), st.just(START), instants, st.none() | instants)
 facts = st.builds(
     Facts,
     st.just(1),
@@ -62,7 +60,9 @@ def granted(given_facts: Facts, permission: str, at: datetime) -> bool:
 
 @settings(max_examples=300, deadline=None)
 @given(able, needed, instants, links, links, rights)
-def test_adding_a_link_or_right_never_takes_away(some: Facts, permission: str, at: datetime, one: Link, two: Link, more: frozenset[str]) -> None:
+def test_adding_a_link_or_right_never_takes_away(
+    some: Facts, permission: str, at: datetime, one: Link, two: Link, more: frozenset[str]
+) -> None:
     if not granted(some, permission, at):
         return
     assert granted(replace(some, direct=(one, *some.direct)), permission, at)
@@ -112,7 +112,9 @@ def test_two_links_give_only_what_both_have(first: frozenset[str], second: froze
         Entity(1, "PL852963741300000", "E"),
     )
     chain = granted(replace(whole, chains=((one, two),)), permission, START)
-    assert chain == (granted(replace(whole, direct=(one,)), permission, START) and granted(replace(whole, direct=(two,)), permission, START))
+    assert chain == (
+        granted(replace(whole, direct=(one,)), permission, START) and granted(replace(whole, direct=(two,)), permission, START)
+    )
     assert chain == (covers(first, permission) and covers(second, permission))
 
 

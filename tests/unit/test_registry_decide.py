@@ -134,9 +134,7 @@ def test_the_reason_names_person_party_permission_link_and_date() -> None:
 
 def test_granted_names_links_person_and_party() -> None:
     granted = decide(replace(NO_WAY, chains=((link(1, "*"), link(2, "*")),)), NEEDED, PARTY, AT)
-    assert granted == Granted(
-        ("representation 1: X -> Y", "representation 2: X -> Y"), "80010112340000000", "PL852963741300000", 7
-    )
+    assert granted == Granted(("representation 1: X -> Y", "representation 2: X -> Y"), "80010112340000000", "PL852963741300000", 7)
 
 
 def test_expiry_to_the_second_in_warsaw() -> None:
