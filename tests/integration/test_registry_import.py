@@ -26,7 +26,7 @@ from tests.registry_setting import AGENCY, ANNA, CLIENT, COMPANY, FINGERPRINT, R
 NOW = dt.datetime(2026, 6, 15, 10, tzinfo=dt.UTC)
 
 
-@pytest.fixture()
+@pytest.fixture
 def engine(tmp_path: Path) -> Engine:
     return new_engine(tmp_path)
 
@@ -193,7 +193,8 @@ persons:
 entities:
   - {idSISC: short, name: N, identifiers: {NIP: 1234563219, REGON: [123456785, 1], VAT: 5, EORI: {a: b}}}
 representations:
-  - {person: 80010112340000000, agency: x, principal: y, form: friend, valid_from: 2026-05-01, valid_to: 2026-04-30, permissions: [a b, NCTS2]}
+  - {person: 80010112340000000, agency: x, principal: y, form: friend, valid_from: 2026-05-01, valid_to: 2026-04-30,
+     permissions: [a b, NCTS2]}
   - {principal: y, form: employee, permissions: all}
 surplus: 1
 """,
