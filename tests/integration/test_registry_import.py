@@ -111,11 +111,11 @@ def test_password_without_a_key_is_refused(engine: Engine, tmp_path: Path) -> No
 
 def test_new_password_replaces_and_suspending_works(engine: Engine, tmp_path: Path) -> None:
     import_text(engine, tmp_path, REGISTER)
-    import_text(engine, tmp_path, REGISTER.replace("password: tajne-hasło", "password: nowe, active: false"))
+    import_text(engine, tmp_path, REGISTER.replace("password: tajne-hasło", "password: ' nowe ', active: false"))
     account = Accounts(engine).find(ANNA)
     assert account is not None
     assert not account.active
-    assert channel_password(account, PlainSecrets()) == b"nowe"
+    assert channel_password(account, PlainSecrets()) == b" nowe "
     import_text(engine, tmp_path, REGISTER.replace(", password: tajne-hasło", ""))
     account = Accounts(engine).find(ANNA)
     assert account is not None
