@@ -48,7 +48,7 @@ class GenerationWatch:
         if fresh or time.monotonic() - self._looked_at >= self._max_age:
             looked_at = time.monotonic()
             with self._engine.connect() as connection:
-                self._number = generation(connection, "registry")
+                self._number = max(self._number, generation(connection, "registry"))  # a slower thread does not set it back
             self._looked_at = looked_at
         return self._number
 

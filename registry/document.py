@@ -176,8 +176,8 @@ class Fields:
         """Whether the key is there with a value: an empty one, `~` and `null` count as none."""
         return self._values.get(key) not in (None, "", "~", "null")
 
-    def text(self, key: str, longest: int, required: bool = True) -> str:
-        """The text under `key`, stripped; empty where it is missing, which is a problem if `required`."""
+    def text(self, key: str, longest: int, required: bool = True, exact: bool = False) -> str:
+        """The text under `key`, stripped unless `exact`; empty where it is missing, which is a problem if `required`."""
         if not self.has(key):
             if required:
                 self.problem("this key is missing", key)
@@ -189,7 +189,7 @@ class Fields:
         if len(value) > longest:
             self.problem(f"this is longer than {longest} characters", key)
             return ""
-        return value.strip()
+        return value if exact else value.strip()
 
     def items(self, key: str) -> Iterator[tuple[str, object]]:
         """The entries of the list under `key`, each with its place; none where it is missing."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Row, Select, bindparam, select, union_all
+from sqlalchemy import Row, Select, String, bindparam, select, union_all
 from sqlalchemy.engine import Connection
 
 from gateway.database import generation
@@ -92,8 +92,9 @@ _LINK = (
 TO_PARTY = union_all(
     select(*_LINK, entities.c.name)
     .select_from(representations.join(entities, entities.c.entity_id == representations.c.agency_id))
-    .where(representations.c.principal_id == bindparam("party")),
-    select(*_LINK, bindparam("name").label("name"))
+    .where(representations.c.principal_id == bindparam("party"))
+    .where(representations.c.agency_id.is_not(None)),  # lets the index of agency links serve
+    select(*_LINK, bindparam("name", type_=String).label("name"))
     .where(representations.c.person_id == bindparam("person"))
     .where(representations.c.principal_id == bindparam("party")),
 )

@@ -87,7 +87,7 @@ def _account(fields: Fields) -> NewAccount:
     active = fields.text("active", 5, required=False).lower()
     if active and active not in BOOLEANS:
         fields.problem("write true or false", "active")
-    return NewAccount(fields.place, login, fields.text("password", 200, required=False) or None, BOOLEANS.get(active))
+    return NewAccount(fields.place, login, fields.text("password", 200, required=False, exact=True) or None, BOOLEANS.get(active))
 
 
 def _entity(fields: Fields) -> NewEntity:

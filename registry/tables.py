@@ -19,6 +19,7 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    text,
 )
 
 from gateway.database import Instant, metadata
@@ -91,8 +92,13 @@ representations = Table(
     CheckConstraint("form IN ('employee', 'power_of_attorney')", name="ck_representations_form"),
     UniqueConstraint("person_id", "principal_id", "valid_from"),
     UniqueConstraint("agency_id", "principal_id", "valid_from"),
-    # from the party to its agencies: a party has few of them, while a person may stand for thousands of parties
-    Index("ix_representations_principal_id_agency_id", "principal_id", "agency_id"),
+    # from the party to its agencies alone: a party has few of them, but may have thousands of people
+    Index(
+        "ix_representations_agencies_of_principal",
+        "principal_id",
+        sqlite_where=text("agency_id IS NOT NULL"),
+        postgresql_where=text("agency_id IS NOT NULL"),
+    ),
 )
 
 permissions = Table(
