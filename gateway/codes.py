@@ -113,6 +113,11 @@ CODES: dict[str, Code] = {
         "Instrukcja przetwarzania wewnątrz dokumentu (wiersz {line}) jest niedozwolona. Usuń ją.",
         "A processing instruction inside the document (line {line}) is not allowed. Remove it.",
     ),
+    "parse.inclusion": Code(
+        "fault",
+        "Element XInclude (wiersz {line}) jest niedozwolony. Wstaw treść wprost do dokumentu.",
+        "An XInclude element (line {line}) is not allowed. Put the content into the document itself.",
+    ),
     "parse.limit": Code(
         "fault",
         "Dokument przekracza limit: {what} ({value}, dozwolone {limit}). Uprość lub podziel dokument.",
@@ -265,6 +270,32 @@ CODES: dict[str, Code] = {
     ),
     "certificate.revoked": Code(
         "npp", "Certyfikat „{subject}” unieważniono {date}.", "Certificate '{subject}' was revoked on {date}."
+    ),
+    # --- keys: the gateway's own key folder and trust anchors --------------------------------------------------------
+    "keys.unreadable": Code(
+        "none",
+        "Nie można odczytać {path}: {detail}. Podaj plik PEM lub DER z certyfikatem (albo kluczem).",
+        "Cannot read {path}: {detail}. Name a PEM or DER file with a certificate (or key).",
+    ),
+    "keys.missing": Code(
+        "none",
+        "Brak pliku kluczy {path}. Utwórz go poleceniem inicjującym folder kluczy albo wskaż inny folder (BRAMA_HOME).",
+        "Key file {path} is missing. Initialise the key folder or point BRAMA_HOME at another one.",
+    ),
+    "keys.readable_by_others": Code(
+        "none",
+        "Plik {path} mogą czytać inni użytkownicy. Wykonaj: chmod 600 {path}",
+        "File {path} can be read by other users. Run: chmod 600 {path}",
+    ),
+    "keys.mismatch": Code(
+        "none",
+        "Klucz {path} nie pasuje do certyfikatu pieczęci. Wskaż parę, która do siebie należy.",
+        "Key {path} does not belong to the seal's certificate. Use a pair that belongs together.",
+    ),
+    "keys.secret": Code(
+        "none",
+        "Nie można odszyfrować zapisanego sekretu: zmieniono go albo klucz secrets.key jest inny. Przywróć właściwy klucz.",
+        "A stored secret cannot be decrypted: it was changed or secrets.key is another one. Restore the right key.",
     ),
     # --- authorize ----------------------------------------------------------------------------------------------------
     "authorize.certificate_unknown": Code(
