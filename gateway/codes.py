@@ -164,6 +164,39 @@ CODES: dict[str, Code] = {
         "Wydanie {edition} dokumentu {root} nie obowiązuje w dniu {date}. Użyj obowiązującego wydania: {current}.",
         "Edition {edition} of document {root} is not in force on {date}. Use the edition in force: {current}.",
     ),
+    "identify.ambiguous": Code(
+        "fault",
+        "Dokument {root} należy do kilku systemów ({systems}) i żaden nie jest domyślny. Skontaktuj się z urzędem.",
+        "Document {root} belongs to several systems ({systems}) and none is the default. Contact the customs office.",
+    ),
+    # --- schemas: importing and looking up editions (for operators) -----------------------------------------------------
+    "schemas.package": Code(
+        "none",
+        "Pakiet schematów odrzucono: {file}, wiersz {line}: {detail}",
+        "The schema package is refused: {file}, line {line}: {detail}.",
+    ),
+    "schemas.overlap": Code(
+        "none",
+        "Wydania {edition} i {other} systemu {system} obowiązują jednocześnie od {date} dla {roots}, a żadne nie jest domyślne. "
+        "Podaj --from lub --to tak, by się nie nakładały, albo --default.",
+        "Editions {edition} and {other} of {system} are both in force from {date} for {roots}, and neither is the default. "
+        "Give --from or --to so that they do not overlap, or --default.",
+    ),
+    "schemas.taken": Code(
+        "none",
+        "Wydanie {edition} systemu {system} już istnieje z inną treścią. Nadaj inną nazwę albo użyj --replace.",
+        "Edition {edition} of {system} exists already with other content. Choose another name, or use --replace.",
+    ),
+    "schemas.dates": Code(
+        "none",
+        "Wydanie {edition} kończyłoby się ({end}) nie później, niż się zaczyna ({start}). Popraw daty.",
+        "Edition {edition} would end ({end}) no later than it begins ({start}). Correct the dates.",
+    ),
+    "schemas.manifest": Code(
+        "none",
+        "Opis wydania {file} jest błędny: {detail}. Popraw plik.",
+        "The edition's manifest {file} is wrong: {detail}. Correct the file.",
+    ),
     # --- validate -----------------------------------------------------------------------------------------------------
     "validate.schema": Code(
         "npp",

@@ -1,0 +1,217 @@
+"""Compiled grammars: made when first needed, kept while used, safe under threads.
+
+A compiled schema keeps the errors of its last validation inside itself, so two threads that share it can read each
+other's errors (16 % of the calls in a test, verdicts stayed right). Each grammar has a lock around validating and
+reading. A server process validates in one thread, so the lock is never waited for there.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from lxml import etree
+from lxml.etree import _Element
+
+from schemas import patterns, wellknown, xsd
+from schemas.archive import refused
+from schemas.package import Member, Package
+
+FILE = "brama:/file/"
+SPACE = "brama:/namespace/"
+WELL_KNOWN = "brama:/well-known/"
+TOO_COMPLEX = "BRAMA_TOO_COMPLEX"
+MAX_GRAMMARS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class RawError:
+    """One error as the engine reports it. `path` is the engine's own, below the validated root."""
+
+    line: int
+    path: str
+    kind: str
+    message: str
+
+
+@dataclass(slots=True)
+class Grammar:
+    """One compiled grammar. `memory` is the bytes its compilation took, `patterns` maps rewritten patterns to the published ones."""
+
+    schema: etree.XMLSchema
+    memory: int
+    patterns: dict[str, str]
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def errors(self, root: _Element) -> list[RawError]:
+        """All errors of the tree below `root`; empty means valid."""
+        with self.lock:
+            try:
+                if self.schema.validate(root):
+                    return []
+            except etree.XMLSchemaValidateError:
+                # libxml2 gives a value up when its pattern needs more than 10 million steps: never taken for valid
+                found = [_raw(entry) for entry in self.schema.error_log]
+                return [*found, RawError(root.sourceline or 0, "", TOO_COMPLEX, "")]
+            return [_raw(entry) for entry in self.schema.error_log]
+
+
+def _raw(entry: etree._LogEntry) -> RawError:
+    return RawError(entry.line, entry.path or "", entry.type_name, entry.message)
+
+
+class _Loader(etree.Resolver):
+    """Hands the engine the texts of one package and nothing else; keeps them for the line numbers of an error."""
+
+    def __init__(self, texts: dict[str, bytes]) -> None:
+        self.texts = texts
+
+    def resolve(self, system_url: str, public_id: str, context: object) -> object:  # type: ignore[override]
+        text = self.texts.get(system_url)
+        if text is None:
+            return self.resolve_string(b"", context, base_url=system_url)  # type: ignore[arg-type]
+        return self.resolve_string(text, context, base_url=system_url)  # type: ignore[arg-type]
+
+
+def compile_grammar(package: Package, number: int) -> Grammar:
+    """Compile grammar `number` of the package. Raises Failed(schemas.package) naming the file and the line."""
+    members = package.grammars[number]
+    rewritten: dict[str, str] = {}
+
+    def rewrite(pattern: str) -> str:
+        changed = patterns.rewrite(pattern)
+        if changed != pattern:
+            rewritten[changed] = pattern
+        return changed
+
+    texts = _texts(package, members, rewrite)
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
+    loader = _Loader(texts)
+    parser.resolvers.add(loader)  # type: ignore[attr-defined]
+    before = allocated()
+    try:
+        schema = etree.XMLSchema(etree.fromstring(texts["brama:/driver"], parser))
+    except etree.XMLSchemaParseError as error:
+        raise _located(package, texts, error) from error
+    loader.texts = {}  # the schema holds its parser for good, and so would hold the texts
+    return Grammar(schema, max(allocated() - before, 0), rewritten)
+
+
+def _texts(package: Package, members: frozenset[Member], rewrite: Callable[[str], str]) -> dict[str, bytes]:
+    """Every text of the grammar by address: a driver that imports one sub-driver a namespace, which includes its files.
+
+    Packages import a namespace now by this file, now by that; libxml2 loads only the first. Pointing all of them at the
+    sub-driver makes every declaration of the namespace known to all.
+    """
+    spaces = {namespace: f"{SPACE}{number}" for number, namespace in enumerate(sorted({namespace for namespace, _ in members}))}
+
+    def imported(namespace: str) -> str:
+        return WELL_KNOWN + wellknown.FILES[namespace] if namespace in wellknown.FILES else spaces.get(namespace, "")
+
+    texts: dict[str, bytes] = {}
+    for namespace in wellknown.FILES:
+        address = WELL_KNOWN + wellknown.FILES[namespace]
+        texts[address] = xsd.text_for_engine(xsd.read(address, wellknown.content(namespace)), str, imported, rewrite)
+    for _, path in members:
+        if FILE + path not in texts:
+            texts[FILE + path] = xsd.text_for_engine(package.files[path], lambda target: FILE + target, imported, rewrite)
+    for namespace, address in spaces.items():
+        texts[address] = _driver(namespace, [("include", "", FILE + path) for path in _tops(package, members, namespace)])
+    texts["brama:/driver"] = _driver("urn:brama:driver", [("import", namespace, address) for namespace, address in spaces.items()])
+    return texts
+
+
+def _tops(package: Package, members: frozenset[Member], namespace: str) -> list[str]:
+    """The files of a namespace that no other of them includes; of a ring, the first by name."""
+    own = sorted(path for space, path in members if space == namespace)
+    includes = {path: [r.target for r in package.files[path].references if r.kind == "include" and r.target != path] for path in own}
+    included = {target for targets in includes.values() for target in targets}
+    tops: list[str] = []
+    reached: set[str | None] = set()
+    for path in [path for path in own if path not in included] + own:
+        if path in reached:
+            continue
+        tops.append(path)
+        waiting: list[str | None] = [path]
+        while waiting:
+            current = waiting.pop()
+            if current not in reached:
+                reached.add(current)
+                waiting.extend(includes.get(str(current), []))
+    return tops
+
+
+def _driver(namespace: str, references: list[tuple[str, str, str]]) -> bytes:
+    root = etree.Element(xsd.XS + "schema")
+    if namespace:
+        root.set("targetNamespace", namespace)
+    for kind, space, address in references:
+        child = etree.SubElement(root, xsd.XS + kind)
+        if kind == "import" and space:
+            child.set("namespace", space)
+        child.set("schemaLocation", address)
+    return etree.tostring(root)
+
+
+def _located(package: Package, texts: dict[str, bytes], error: etree.XMLSchemaParseError) -> Exception:
+    for entry in error.error_log:  # type: ignore[attr-defined]
+        address = entry.filename or ""
+        if address.startswith(FILE):
+            path = address.removeprefix(FILE)
+            line = xsd.original_line(package.files[path], texts[address], entry.line) if path in package.files else 0
+            return refused(path, entry.message, line)
+    return refused(", ".join(sorted(package.files))[:80], str(error))
+
+
+class Grammars:
+    """The grammars in use, the least recently used one dropped when there are more than `limit`."""
+
+    def __init__(self, limit: int = MAX_GRAMMARS) -> None:
+        self.limit = limit
+        self._kept: OrderedDict[tuple[str, int], Grammar] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: tuple[str, int], make: Callable[[], Grammar]) -> Grammar:
+        """The grammar of this package digest and number, compiled once by whichever thread comes first."""
+        grammar = self._kept.get(key)
+        if grammar is None:
+            with self._lock:
+                grammar = self._kept.get(key)
+                if grammar is None:
+                    grammar = self._kept[key] = make()
+                while len(self._kept) > self.limit:
+                    self._kept.popitem(last=False)
+        elif len(self._kept) > 1:
+            with self._lock:
+                if key in self._kept:
+                    self._kept.move_to_end(key)
+        return grammar
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    @property
+    def memory(self) -> int:
+        """Bytes of all kept grammars together."""
+        return sum(grammar.memory for grammar in list(self._kept.values()))
+
+
+class _MallInfo(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_size_t) for name in "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost".split()]
+
+
+def allocated() -> int:
+    """Bytes that native code (libxml2 among it) has allocated, by glibc's mallinfo2; 0 where there is none.
+
+    The resident set would not do: a second grammar often fits into what the first one's making gave back.
+    """
+    try:
+        mallinfo2 = ctypes.CDLL(None).mallinfo2
+    except (OSError, AttributeError):
+        return 0
+    mallinfo2.restype = _MallInfo
+    info = mallinfo2()
+    return int(info.uordblks) + int(info.hblkhd)
