@@ -22,7 +22,7 @@ from sqlalchemy.dialects import sqlite
 
 from gateway.channels.tables import deliveries
 from gateway.database import LOCK_LIMIT, Database, StoreBusy, to_micros
-from gateway.errors import Deferred, Rejected
+from gateway.errors import Deferred, Failed, Rejected
 from gateway.message import Accepted, BusinessKeys, Identified, Judged, Receipt, Received, Recorded, StepTime
 from gateway.ports import Conflict, Profiles, Stale
 from gateway.storage.tables import attachments, collections, contents, history, mailbox, messages
@@ -100,10 +100,13 @@ class SqliteCommitter:
     def _commit_together(self, batch: list[_Waiting]) -> list[Recorded | Exception]:
         try:
             return self._transaction(batch)
-        except (sqlite3.Error, StoreBusy) as error:
-            if isinstance(error, StoreBusy) or len(batch) == 1:
-                log.error("store_unavailable", error=type(error).__name__, detail=str(error), batch=len(batch))
-                return [Deferred("record.store_unavailable") for _ in batch]
+        except StoreBusy:
+            log.error("store_busy", batch=len(batch))
+            return [Deferred("record.store_unavailable") for _ in batch]
+        except Exception as error:  # whatever it was, every caller in the batch must hear of it
+            if len(batch) == 1:
+                log.exception("not_recorded", sys_ref=batch[0].judged.identified.parsed.received.sys_ref)
+                return [Deferred("record.store_unavailable") if isinstance(error, sqlite3.Error) else Failed("unexpected", kind=type(error).__name__)]
         return [self._commit_together([entry])[0] for entry in batch]  # so that nobody gets another's error
 
     def _transaction(self, batch: list[_Waiting]) -> list[Recorded | Exception]:
@@ -125,8 +128,8 @@ class SqliteCommitter:
     def _cursor(self) -> sqlite3.Cursor:
         if self._connection is None:
             raw: Any = self._database.engine.raw_connection()
-            raw.detach()  # this connection is the committer's own
             self._connection = raw.driver_connection
+            raw.detach()  # from the pool: this connection is the committer's own
             self._connection.execute(f"PRAGMA busy_timeout={int(LOCK_LIMIT * 1000)}")
         return self._connection.cursor()
 

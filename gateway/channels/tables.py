@@ -12,7 +12,7 @@ deliveries = Table(
     metadata,
     Column("id", Id, primary_key=True),
     Column("message", Id, ForeignKey("messages.id"), nullable=False, unique=True),
-    Column("system", String(20), nullable=False),
+    Column("system", String(40), nullable=False),
     Column("state", String(12), nullable=False),  # due | claimed | delivered | dead | discarded
     Column("due_at", Instant, nullable=False),
     Column("deadline_at", Instant, nullable=False),
@@ -46,7 +46,7 @@ dead_letters = Table(
     Column("id", Id, primary_key=True),
     Column("kind", String(12), nullable=False),  # delivery | answer
     Column("delivery", Id, ForeignKey("deliveries.id")),
-    Column("system", String(20), nullable=False),
+    Column("system", String(40), nullable=False),
     Column("code", String(60), nullable=False),
     Column("stage", String(20), nullable=False),
     Column("attempts", BigInteger, nullable=False),

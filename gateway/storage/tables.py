@@ -17,9 +17,9 @@ messages = Table(
     Column("door", String(20), nullable=False),
     Column("received_at", Instant, nullable=False),
     Column("state", String(12), nullable=False),  # accepted | refused
-    Column("system", String(20), nullable=False),
-    Column("edition", String(40), nullable=False),
-    Column("root", String(200), nullable=False),  # Clark notation
+    Column("system", String(40), nullable=False),
+    Column("edition", String(80), nullable=False),
+    Column("root", String(400), nullable=False),  # Clark notation
     Column("filename", String(255)),
     Column("digest", LargeBinary(32), nullable=False),
     Column("message_id", String(255)),  # the door's: wsa:MessageID
