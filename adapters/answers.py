@@ -35,13 +35,15 @@ def read_answer(profile: SystemProfile, parser: Parser, content: bytes) -> Answe
 
 
 def read_keys(root: _Element, paths: Mapping[str, str]) -> BusinessKeys:
-    """The keys at these paths below the root; absent ones are None. Raises ValueError for a key that occurs twice or
-    is longer than 100 characters."""
+    """The keys at these paths below the root; absent ones are None. Raises ValueError for a key that occurs twice, has
+    elements inside or is longer than 100 characters."""
     found: dict[str, str | None] = dict.fromkeys(_KEYS)
     for key, path in paths.items():
         elements = root.findall(path)
         if len(elements) > 1:
             raise ValueError(f"{path} occurs {len(elements)} times, once is allowed")
+        if elements and len(elements[0]):
+            raise ValueError(f"{path} has elements inside, a text is expected")
         value = (elements[0].text or "").strip() if elements else ""
         if len(value) > _LONGEST_KEY:
             raise ValueError(f"{path} has {len(value)} characters, {_LONGEST_KEY} are allowed")

@@ -55,7 +55,7 @@ class HttpClient:
     async def post(self, content: bytes, headers: Mapping[str, str]) -> HttpAnswer:
         """Send once. Raises Deferred(deliver.unavailable) when surely nothing arrived, Deferred(deliver.in_doubt) when
         it may have, Failed(deliver.misconfigured) when this address can never work."""
-        sent = {"accept-encoding": "identity", **headers}
+        sent = {"accept-encoding": "identity", "user-agent": "brama", **headers}
         said: list[HttpAnswer] = []
         try:
             # httpx bounds each read; a target that sends one byte a second would hold the worker, so the sum is bounded too.

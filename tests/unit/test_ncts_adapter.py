@@ -149,6 +149,7 @@ def test_an_answer_is_read_with_its_keys_and_state(adapter: NctsAdapter) -> None
         b'<!DOCTYPE a [<!ENTITY e "x">]>' + RELEASE,
         RELEASE.replace(NAMESPACE.encode(), b"http://other"),
         RELEASE.replace(b"<LRN>L1</LRN>", b"<LRN>L1</LRN><LRN>L2</LRN>"),
+        RELEASE.replace(b"<LRN>L1</LRN>", b"<LRN>L1<b/>2</LRN>"),
         RELEASE.replace(b"> M1 <", b">" + b"M" * 101 + b"<"),
     ],
 )
