@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.correlation import Lookup, lookups
+from gateway.channels.correlation import Lookup, lookups
 from adapters.http_client import HttpAnswer
 from adapters.ncts.adapter import NctsAdapter
 from adapters.ncts.client import judge
