@@ -10,8 +10,9 @@ from lxml import etree
 from tests.soap_requests import Gate, accept_body, content, envelope, next_body, told
 
 TOKENS = [
-    b"<", b">", b"&", b"&lt;", b"&#0;", b"&#x110000;", b"<!--", b"-->", b"<![CDATA[", b"]]>", b"<!DOCTYPE a>", b"<?x?>", b"\x00",
-    b"\xff\xfe",    b"=", b"==", b'"', b" xmlns=''", b"</s:Body>", b"<s:Header/>", b"<content>", b"</content>", b"\r\n", b"QUJD", b" s:mustUnderstand='1'",
+    b"<", b">", b"&", b"&lt;", b"&#0;", b"&#x110000;", b"<!--", b"-->", b"<![CDATA[", b"]]>", b"<!DOCTYPE a>", b"<?x?>",
+    b"\x00", b"\xff\xfe", b"=", b"==", b'"', b" xmlns=''", b"</s:Body>", b"<s:Header/>", b"<content>", b"</content>",
+    b"\r\n", b"QUJD", b" s:mustUnderstand='1'",
 ]  # fmt: skip
 
 edit = st.tuples(st.sampled_from(["cut", "double", "insert", "byte"]), st.floats(0, 1), st.integers(1, 60), st.sampled_from(TOKENS))
