@@ -43,7 +43,7 @@ CODES: dict[str, Code] = {
     ),
     "receive.base64": Code(
         "fault",
-        "Treść dokumentu nie jest poprawnym zapisem Base64: {detail}. Zakoduj dokument raz, bez innych znaków.",
+        "Treść dokumentu nie jest poprawnym zapisem Base64: {detail_pl}. Zakoduj dokument raz, bez innych znaków.",
         "The document's content is not valid Base64: {detail}. Encode the document once, without other characters.",
     ),
     "receive.no_content": Code(
@@ -53,7 +53,7 @@ CODES: dict[str, Code] = {
     ),
     "receive.request": Code(
         "fault",
-        "Żądanie nie jest poprawnym komunikatem usługi: {detail}. Porównaj je z WSDL.",
+        "Żądanie nie jest poprawnym komunikatem usługi: {detail_pl}. Porównaj je z WSDL.",
         "The request is not a valid message of this service: {detail}. Compare it with the WSDL.",
     ),
     "receive.too_many_attachments": Code(

@@ -150,7 +150,11 @@ class Gate:
         self.polls: list[tuple[int, str]] = []
         self.error: Exception | None = None
         self.accounts = KnownAccounts(
-            {LOGIN: KnownAccount(7, True, PASSWORD), "jan@firma.example": KnownAccount(8, True, "inne"), "old@firma.example": KnownAccount(9, False, PASSWORD)}
+            {
+                LOGIN: KnownAccount(7, True, PASSWORD),
+                "jan@firma.example": KnownAccount(8, True, "inne"),
+                "old@firma.example": KnownAccount(9, False, PASSWORD),
+            }
         )
         self.clock = FixedClock()
         self.settings = Settings(public_url="https://brama.example", **settings)
@@ -206,5 +210,3 @@ def told(reply: HttpReply) -> tuple[str, str, str | None, str | None, str | None
 
 def ago(**span: float) -> str:
     return (NOW - timedelta(**span)).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-

@@ -201,7 +201,9 @@ def test_pull_element(edition: str, name: str) -> None:
         assert found.get("type") is None
         return
     assert members(found) == expected
-    attributes = [(a.get("name"), clark(a, a.get("type", "")), a.get("use", "optional"), a.get("form")) for a in found.iter(xs("attribute"))]
+    attributes = [
+        (a.get("name"), clark(a, a.get("type", "")), a.get("use", "optional"), a.get("form")) for a in found.iter(xs("attribute"))
+    ]
     assert attributes == ([("hasNext", xs("boolean"), "optional", None)] if name == "GetNextDocumentResponse" else [])
 
 

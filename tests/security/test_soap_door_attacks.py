@@ -6,6 +6,9 @@ Names in brackets are those of the project's list of attacks: T transport, W the
 from __future__ import annotations
 
 import pytest
+
+from gateway.endpoints.soap.document import safe_filename
+from gateway.faults import ADDRESSING_INVALID, ADDRESSING_MISSING, NO_SCHEMA, POLICY, SECURITY
 from tests.soap_requests import (
     CHANNEL,
     DOCUMENT,
@@ -29,9 +32,6 @@ from tests.soap_requests import (
     security,
     told,
 )
-
-from gateway.endpoints.soap.document import safe_filename
-from gateway.faults import ADDRESSING_INVALID, ADDRESSING_MISSING, NO_SCHEMA, POLICY, SECURITY
 
 CLIENT = f"{{{SOAP}}}Client"
 SERVER = f"{{{SOAP}}}Server"
@@ -81,7 +81,10 @@ HEADERS = {
     "unknown addressing namespace": (addressing("http://schemas.xmlsoap.org/ws/2003/03/addressing") + good(), MISSING),
     "two MessageIDs": (addressing() + addressing(Action="", To="") + good(), INVALID),
     "endless MessageID": (addressing(MessageID="m" * 2001) + good(), INVALID),
-    "addressing meant for another actor": (addressing().replace("<a:To ", f'<a:To s:actor="urn:other" xmlns:s="{SOAP}" ') + good(), MISSING),
+    "addressing meant for another actor": (
+        addressing().replace("<a:To ", f'<a:To s:actor="urn:other" xmlns:s="{SOAP}" ') + good(),
+        MISSING,
+    ),
     # --- then the policy
     "no Security": (addressing(), SERVER),
     "[W12] Security for another actor": (addressing() + security(Token().xml(), f' xmlns:s="{SOAP}" s:actor="urn:other"'), SERVER),
@@ -92,10 +95,14 @@ HEADERS = {
     "[W12] good and empty Security": (addressing() + good() + security(""), SECURITY_ERROR),
     "two tokens": (addressing() + security(Token().xml() + Token().xml()), SECURITY_ERROR),
     "[W19-21] unknown token beside": (
-        addressing() + security(Token().xml() + '<wsse:SecurityTokenReference><wsse:Reference URI="http://x/"/></wsse:SecurityTokenReference>'),
+        addressing()
+        + security(Token().xml() + '<wsse:SecurityTokenReference><wsse:Reference URI="http://x/"/></wsse:SecurityTokenReference>'),
         SECURITY_ERROR,
     ),
-    "[W14] a signature nobody checks": (addressing() + security(Token().xml() + '<Signature xmlns="http://www.w3.org/2000/09/xmldsig#"/>'), SECURITY_ERROR),
+    "[W14] a signature nobody checks": (
+        addressing() + security(Token().xml() + '<Signature xmlns="http://www.w3.org/2000/09/xmldsig#"/>'),
+        SECURITY_ERROR,
+    ),
     "[W5] old Timestamp": (addressing() + timestamp(created(ago(seconds=301)) + expires(ago(seconds=-600))), SECURITY_ERROR),
     "[W4] expired Timestamp": (addressing() + timestamp(created(ago(seconds=60)) + expires(ago(seconds=1))), SECURITY_ERROR),
     "[W7] Expires before Created": (addressing() + timestamp(created(ago(seconds=-100)) + expires(ago(seconds=-50))), SECURITY_ERROR),
@@ -103,7 +110,10 @@ HEADERS = {
     "[W8] two Created": (addressing() + timestamp(created(ago(seconds=1)) * 2), SECURITY_ERROR),
     "[W8] empty Timestamp": (addressing() + timestamp(""), SECURITY_ERROR),
     "[W9] Timestamp without zone": (addressing() + timestamp(created("2026-03-01T12:00:00")), SECURITY_ERROR),
-    "[W8] two Timestamps": (addressing() + security((f"<wsu:Timestamp>{created(ago(seconds=1))}</wsu:Timestamp>") * 2 + Token().xml()), SECURITY_ERROR),
+    "[W8] two Timestamps": (
+        addressing() + security((f"<wsu:Timestamp>{created(ago(seconds=1))}</wsu:Timestamp>") * 2 + Token().xml()),
+        SECURITY_ERROR,
+    ),
     # --- mustUnderstand
     "[T8] unknown header": (addressing() + good() + f'<x:Vital xmlns:x="urn:x" xmlns:s="{SOAP}" s:mustUnderstand="1"/>', MUST),
     "[T8] odd value": (addressing() + good() + f'<x:Vital xmlns:x="urn:x" xmlns:s="{SOAP}" s:mustUnderstand="true"/>', MUST),
@@ -233,8 +243,8 @@ DOCUMENTS = {
     "[T10] attachment that is no PDF": content() + attached(content(attributes='mime="application/pdf"')),
     "[T10] attachment that is no XML": content() + attached(content(b"%PDF-1.7", 'mime="application/xml"')),
     "two attachments": content() + attached(content() * 2),
-    "attachment with bad Base64": content() + attached(content('Q')),
-    "empty attachment": content() + attached(content('')),
+    "attachment with bad Base64": content() + attached(content("Q")),
+    "empty attachment": content() + attached(content("")),
 }
 
 
@@ -339,7 +349,7 @@ def test_t11_file_names(name: str | None, safe: str | None) -> None:
 def test_t11_file_names_in_a_request() -> None:
     gate = Gate()
     inner = content(attributes='filename="../x&#13;&#10;y.xml" mime="application/xml"')
-    inner += attached(content(b'abc', 'filename="/etc/shadow" mime="other"'))
+    inner += attached(content(b"abc", 'filename="/etc/shadow" mime="other"'))
     assert gate.post(envelope(accept_body(inner))).status == 200
     assert gate.received[0].filename == "xy.xml"
     assert gate.received[0].attachments[0].filename == "shadow"
@@ -348,7 +358,7 @@ def test_t11_file_names_in_a_request() -> None:
 def test_t11_message_id_cannot_break_out_of_its_header() -> None:
     gate = Gate()
     reply = gate.post(envelope(headers=addressing(MessageID='a&#13;&#10;]]&gt;&lt;/RelatesTo&gt;"') + good()))
-    assert b'&#13;&#10;]]&gt;&lt;/RelatesTo&gt;&quot;</RelatesTo>' in reply.body
+    assert b"&#13;&#10;]]&gt;&lt;/RelatesTo&gt;&quot;</RelatesTo>" in reply.body
     assert gate.received[0].message_id == 'a\r\n]]></RelatesTo>"'
 
 

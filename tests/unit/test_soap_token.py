@@ -5,6 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+
+from gateway.endpoints.soap.token import hashed_password, instant
+from gateway.faults import POLICY, SECURITY
 from tests.soap_requests import (
     LOGIN,
     NOW,
@@ -21,9 +24,6 @@ from tests.soap_requests import (
     security,
     told,
 )
-
-from gateway.endpoints.soap.token import hashed_password, instant
-from gateway.faults import POLICY, SECURITY
 
 WINDOW = timedelta(seconds=300)
 REFUSED = ("{http://ws.apache.org/wss4j}SecurityError", SECURITY, None, None, None)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from gateway.endpoints.soap.contract import CHANNEL
-from gateway.endpoints.soap.envelope import CONTENT, Content, Element, qualified
+from gateway.endpoints.soap.envelope import CONTENT, Content, Element, qualified, unreadable
 from gateway.errors import Rejected
 from gateway.message import Attachment
 
@@ -72,7 +72,8 @@ def _attachment(content: Content) -> Attachment:
 def _at_most_one(parent: Element, name: str) -> Element | None:
     found = parent.all(name)
     if len(found) > 1:
-        raise Rejected("receive.request", detail=f"element {found[0].local} stands {len(found)} times")
+        name = found[0].local
+        raise unreadable(f"element {name} stands {len(found)} times", f"element {name} występuje {len(found)} razy")
     return found[0] if found else None
 
 

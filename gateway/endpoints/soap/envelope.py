@@ -29,6 +29,8 @@ MAX_TOKEN = 4 * PIECE  # bytes expat may hold back waiting for the end of one ta
 
 ENCODINGS = frozenset({"utf-8", "utf8", "utf-16", "us-ascii", "ascii", "iso-8859-1", "iso-8859-2", "windows-1250"})
 _WHITE = b" \t\r\n"
+_NOT_BASE64 = ("it has characters outside the alphabet, or padding inside", "są w niej znaki spoza alfabetu albo znak = w środku")
+_AFTER_PADDING = ("there is something after its end", "coś następuje po jej końcu")
 
 
 def qualified(namespace: str, name: str) -> str:
@@ -51,7 +53,9 @@ class Element:
     def feed(self, text: str) -> None:
         """More character data. Raises Rejected(receive.request) beyond MAX_TEXT."""
         if len(self.text) + len(text) > MAX_TEXT:
-            raise _bad(f"the text of element {self.local} is over {MAX_TEXT} characters")
+            raise unreadable(
+                f"the text of element {self.local} is over {MAX_TEXT} characters", f"tekst elementu {self.local} ma ponad {MAX_TEXT} znaków"
+            )
         self.text += text
 
     @property
@@ -78,7 +82,7 @@ class Content(Element):
 
     limit: int = 0
     size: int = 0
-    defect: str = ""
+    defect: tuple[str, str] | None = None  # in English and Polish
     _pieces: list[bytes] = field(default_factory=list)
     _rest: bytes = b""
 
@@ -86,7 +90,7 @@ class Content(Element):
         if self.defect:
             return
         if not text.isascii():
-            self.defect = "it has characters outside the Base64 alphabet"
+            self.defect = _NOT_BASE64
             return
         raw = text.encode("ascii").replace(b"\n", b"")
         if b" " in raw or b"\t" in raw or b"\r" in raw:
@@ -107,16 +111,16 @@ class Content(Element):
         if not raw:
             return
         if self._pieces and len(self._pieces[-1]) % 3:  # only padding gives a piece that is no multiple of three
-            self.defect = "there is data after the padding"
+            self.defect = _AFTER_PADDING
             return
         try:
             piece = binascii.a2b_base64(raw, strict_mode=True)
-        except binascii.Error as error:
-            self.defect = str(error)
+        except binascii.Error:
+            self.defect = _NOT_BASE64
             return
         padding = 2 if raw.endswith(b"==") else int(raw.endswith(b"="))
         if len(piece) != len(raw) // 4 * 3 - padding:  # strict_mode lets whole groups of padding through
-            self.defect = "there is too much padding"
+            self.defect = _AFTER_PADDING
             return
         self.size += len(piece)
         if self.size <= self.limit:
@@ -127,11 +131,11 @@ class Content(Element):
     def decoded(self) -> bytes:
         """The bytes. Raises Rejected(receive.base64 | receive.too_large | receive.no_content)."""
         if self.children:
-            raise Rejected("receive.base64", detail=f"it has an element {self.children[0].local} inside")
-        if not self.defect and self._rest:
-            self.defect = "it is cut off: its length is no multiple of four"
+            self.defect = (f"it has an element {self.children[0].local} inside", f"jest w niej element {self.children[0].local}")
+        elif not self.defect and self._rest:
+            self.defect = ("it is cut off", "jest ucięta")
         if self.defect:
-            raise Rejected("receive.base64", detail=self.defect)
+            raise Rejected("receive.base64", detail=self.defect[0], detail_pl=self.defect[1])
         if self.size > self.limit:
             raise Rejected("receive.too_large", size=self.size, limit=self.limit)
         if not self.size:
@@ -160,7 +164,10 @@ class _Tree:
         self._count += 1
         opened = self._open
         if self._count > MAX_ELEMENTS or len(opened) > MAX_DEPTH or len(attributes) > MAX_ATTRIBUTES:
-            raise _bad(f"over {MAX_ELEMENTS} elements, {MAX_DEPTH} levels or {MAX_ATTRIBUTES} attributes")
+            raise unreadable(
+                f"over {MAX_ELEMENTS} elements, {MAX_DEPTH} levels or {MAX_ATTRIBUTES} attributes",
+                f"ponad {MAX_ELEMENTS} elementów, {MAX_DEPTH} poziomów albo {MAX_ATTRIBUTES} atrybutów",
+            )
         if self._count == 1:
             _check_root(name)
         element = Content(name, attributes, limit=self._max_content) if name == CONTENT else Element(name, attributes)
@@ -180,7 +187,9 @@ def read_envelope(body: bytes, charset: str | None, max_content: int) -> Envelop
     Raises Rejected(receive.request | receive.soap_version | receive.must_understand).
     """
     if charset is not None and charset.lower() not in ENCODINGS:
-        raise _bad(f"charset {charset[:40]} is not supported, use utf-8")
+        raise unreadable(
+            f"charset {charset[:40]} is not supported, use utf-8", f"kodowanie {charset[:40]} nie jest obsługiwane, użyj utf-8"
+        )
     tree = _Tree(max_content)
     parser = expat.ParserCreate(charset, " ")
     parser.buffer_text = True
@@ -195,9 +204,11 @@ def read_envelope(body: bytes, charset: str | None, max_content: int) -> Envelop
         _feed(parser, body)
     except expat.ExpatError as error:
         reason = expat.ErrorString(error.code) or "not XML"
-        raise _bad(f"line {error.lineno}, column {error.offset + 1}: {reason}") from None
+        raise unreadable(
+            f"line {error.lineno}, column {error.offset + 1}: {reason}", f"wiersz {error.lineno}, kolumna {error.offset + 1}: {reason}"
+        ) from None
     except (ValueError, LookupError):  # an encoding that expat cannot map byte by byte
-        raise _bad("its encoding is not supported, use utf-8") from None
+        raise unreadable("its encoding is not supported, use utf-8", "jego kodowanie nie jest obsługiwane, użyj utf-8") from None
     return _envelope(tree.top.children[0])
 
 
@@ -210,7 +221,7 @@ def _feed(parser: expat.XMLParserType, body: bytes) -> None:
         parser.Parse(view[start : start + PIECE], False)
         # A tag of 40 MB would become millions of attributes at once: refuse what expat still holds back.
         if start + PIECE - max(parser.CurrentByteIndex, 0) > MAX_TOKEN:
-            raise _bad(f"one tag or comment is over {MAX_TOKEN} bytes")
+            raise unreadable(f"one tag or comment is over {MAX_TOKEN} bytes", f"jeden znacznik lub komentarz ma ponad {MAX_TOKEN} bajtów")
     parser.Parse(b"", True)
 
 
@@ -220,10 +231,12 @@ def _envelope(root: Element) -> Envelope:
     if parts and parts[0].name == qualified(SOAP, "Header"):
         header, parts = parts[0], parts[1:]
     if len(parts) != 1 or parts[0].name != qualified(SOAP, "Body"):
-        raise _bad("an envelope has at most one Header and then one Body")
+        raise unreadable("an envelope has at most one Header and then one Body", "koperta ma najwyżej jeden Header, a po nim jeden Body")
     headers = header.children if header else []
     if len(headers) > MAX_HEADERS:
-        raise _bad(f"there are {len(headers)} headers, {MAX_HEADERS} are allowed")
+        raise unreadable(
+            f"there are {len(headers)} headers, {MAX_HEADERS} are allowed", f"nagłówków jest {len(headers)}, dozwolone: {MAX_HEADERS}"
+        )
     ours = tuple(element for element in headers if _meant_for_us(element))
     for element in ours:
         _check_understood(element)
@@ -255,23 +268,26 @@ def _check_root(name: str) -> None:
     local = name.rpartition(" ")[2]
     if local == "Envelope":
         raise Rejected("receive.soap_version")
-    raise _bad(f"its root is {local[:60]}, not a SOAP envelope")
+    raise unreadable(f"its root is {local[:60]}, not a SOAP envelope", f"jego elementem głównym jest {local[:60]}, a nie koperta SOAP")
 
 
 def _declaration(version: str, encoding: str | None, _standalone: int) -> None:
     if version != "1.0":
-        raise _bad("it is not XML 1.0")
+        raise unreadable("it is not XML 1.0", "to nie jest XML 1.0")
     if encoding is not None and encoding.lower() not in ENCODINGS:
-        raise _bad(f"encoding {encoding[:40]} is not supported, use utf-8")
+        raise unreadable(
+            f"encoding {encoding[:40]} is not supported, use utf-8", f"kodowanie {encoding[:40]} nie jest obsługiwane, użyj utf-8"
+        )
 
 
 def _doctype(*_ignored: object) -> None:
-    raise _bad("it has a DOCTYPE, which SOAP does not allow")
+    raise unreadable("it has a DOCTYPE, which SOAP does not allow", "ma DOCTYPE, czego SOAP nie dopuszcza")
 
 
 def _instruction(*_ignored: object) -> None:
-    raise _bad("it has a processing instruction, which SOAP does not allow")
+    raise unreadable("it has a processing instruction, which SOAP does not allow", "ma instrukcję przetwarzania, czego SOAP nie dopuszcza")
 
 
-def _bad(detail: str) -> Rejected:
-    return Rejected("receive.request", detail=detail)
+def unreadable(english: str, polish: str) -> Rejected:
+    """The request is not what the contract says; the words tell why."""
+    return Rejected("receive.request", detail=english, detail_pl=polish)

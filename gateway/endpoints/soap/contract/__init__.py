@@ -6,9 +6,9 @@ is valid under either is taken. Both files are our own writing; the names in the
 
 from __future__ import annotations
 
+from html import escape
 from importlib.resources import files
 from types import MappingProxyType
-from xml.sax.saxutils import escape
 
 PATH = "/seap_wsChannel/DocumentHandlingPort"
 
@@ -63,7 +63,7 @@ def served(public_url: str) -> dict[str, bytes]:
 
     `public_url` comes from the settings: an address taken from a request would let a caller send others elsewhere.
     """
-    address = escape(public_url.rstrip("/") + PATH, {'"': "&quot;"})
+    address = escape(public_url.rstrip("/") + PATH)
     folder = files(__name__)
     texts = {query: folder.joinpath(name).read_text("utf-8") for query, name in FILES.items()}
     return {query: text.replace("@ADDRESS@", address).encode() for query, text in texts.items()}
