@@ -84,6 +84,14 @@ class Instances:
                 parent, kind = inner, wanted.content
         return made
 
+    def one_of_each(self, element: etree._Element, kind: ComplexType, rng: random.Random) -> None:
+        """Give `element` each child of its type once, in order, and nothing else."""
+        for child in list(element):
+            element.remove(child)
+        for particle in kind.particles:
+            child = etree.SubElement(element, particle.name or "")
+            self.content(child, particle.content, rng, 0.0, [MAX_ELEMENTS])
+
     # ---- changed instances
 
     def mutated(self, root: str, rng: random.Random) -> tuple[etree._Element, str]:
