@@ -266,7 +266,9 @@ CODES: dict[str, Code] = {
     ),
     # --- certificate --------------------------------------------------------------------------------------------------
     "certificate.missing": Code(
-        "npp", "Podpis nie zawiera certyfikatu. Dołącz go w KeyInfo/X509Data.", "The signature carries no certificate. Put it into KeyInfo/X509Data."
+        "npp",
+        "Podpis nie zawiera certyfikatu. Dołącz go w KeyInfo/X509Data.",
+        "The signature carries no certificate. Put it into KeyInfo/X509Data.",
     ),
     "certificate.untrusted": Code(
         "npp",

@@ -26,28 +26,29 @@ class _Verdict:
     """One document judged: the report of a good signature, or why it is none."""
 
     file: str
-    report: SignatureReport | None
-    defect: Rejected | None
+    outcome: SignatureReport | Rejected
+
+    @property
+    def valid(self) -> bool:
+        return isinstance(self.outcome, SignatureReport)
 
     def as_json(self) -> dict[str, object]:
-        line: dict[str, object] = {"file": self.file, "valid": self.report is not None}
-        line |= {"code": None, "reason": None, "reason_pl": None, "signed": None, "signer": None}
-        if self.defect is not None:
-            return line | {"code": self.defect.code, "reason": self.defect.text("en"), "reason_pl": self.defect.text("pl")}
-        if self.report is not None:
-            signer, claimed = self.report.signer, self.report.claimed_at
-            line |= {"signed": self.report.signed, "signer": signer.subject, "issuer": signer.issuer, "serial": str(signer.serial)}
-            line |= {"fingerprint": signer.fingerprint, "algorithm": self.report.algorithm, "digest": self.report.digest_algorithm}
-            line |= {"form": self.report.form, "claimed_at": claimed.isoformat() if claimed else None}
-            line |= {"revocation": self.report.revocation}
-        return line
+        line: dict[str, object] = {"file": self.file, "valid": self.valid}
+        line |= dict.fromkeys(("code", "reason", "reason_pl", "signed", "signer"))
+        if isinstance(self.outcome, Rejected):
+            return line | {"code": self.outcome.code, "reason": self.outcome.text("en"), "reason_pl": self.outcome.text("pl")}
+        report, signer = self.outcome, self.outcome.signer
+        line |= {"signed": report.signed, "signer": signer.subject, "issuer": signer.issuer, "serial": str(signer.serial)}
+        line |= {"fingerprint": signer.fingerprint, "algorithm": report.algorithm, "digest": report.digest_algorithm}
+        claimed_at = report.claimed_at.isoformat() if report.claimed_at else None
+        return line | {"form": report.form, "claimed_at": claimed_at, "revocation": report.revocation}
 
     def for_people(self) -> str:
-        if self.report is None:
-            assert self.defect is not None
-            return f"{click.style('invalid', fg='red')}  {self.file}: {self.defect.code}: {self.defect.text('en')}"
-        signer = f"{self.report.signer.subject} ({self.report.form}, {self.report.algorithm}; revocation {self.report.revocation})"
-        return f"{click.style('valid', fg='green')}    {self.file}: {self.report.signed} signed by {signer}"
+        if isinstance(self.outcome, Rejected):
+            return f"{click.style('invalid', fg='red')}  {self.file}: {self.outcome.code}: {self.outcome.text('en')}"
+        report = self.outcome
+        signer = f"{report.signer.subject} ({report.form}, {report.algorithm}; revocation {report.revocation})"
+        return f"{click.style('valid', fg='green')}    {self.file}: {report.signed} signed by {signer}"
 
 
 @click.group()
@@ -82,7 +83,7 @@ def verify(files: tuple[Path, ...], trust: tuple[Path, ...], at: str | None, as_
             if verdict is None:
                 continue
             judged += 1
-            valid += verdict.report is not None
+            valid += verdict.valid
             click.echo(json.dumps(verdict.as_json(), ensure_ascii=False) if as_json else verdict.for_people())
     sys.exit(2 if judged < len(files) else 0 if valid == judged else 1)
 
@@ -100,8 +101,8 @@ def _judge(file: Path, parser: HardenedParser, verifier: Verifier, at: datetime)
             raise Rejected("receive.too_large", size=size, limit=MAX_BYTES)
         _, report = verifier.verify(verifier.set_aside(parser.parse(content)), at)
     except Rejected as defect:
-        return _Verdict(str(file), None, defect)
-    return _Verdict(str(file), report, None)
+        return _Verdict(str(file), defect)
+    return _Verdict(str(file), report)
 
 
 def _moment(text: str | None) -> datetime:

@@ -7,6 +7,7 @@ declares every namespace in scope; the `xml:*` attributes are added by the rules
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urljoin
 
@@ -14,6 +15,7 @@ from lxml import etree
 from lxml.etree import _Element
 
 from gateway.errors import Rejected
+from gateway.security.exclusive import canonical_with_default
 
 C14N_10 = "http://www.w3.org/TR/2001/REC-xml-c14n-20010315"
 C14N_11 = "http://www.w3.org/2006/12/xml-c14n11"
@@ -47,14 +49,16 @@ def octets(root: _Element | etree._ElementTree, how: Canonicalization) -> bytes:
     """The octets of a whole document given as a tree, of a root alone, or (exclusive without PrefixList) of any element."""
     if isinstance(root, _Element) and (root.getprevious() is not None or root.getnext() is not None) and root.getparent() is None:
         root = standalone(root)  # lxml would treat a root with instructions beside it as a subtree
+    if "#default" in how.prefixes:
+        return canonical_with_default(root if isinstance(root, _Element) else root.getroot(), how.prefixes)
+    exclusive = how.method == EXCLUSIVE
     try:
-        return etree.tostring(
-            root,
-            method="c14n",
-            exclusive=how.method == EXCLUSIVE,
-            with_comments=False,
-            inclusive_ns_prefixes=list(how.prefixes) or None,
-        )
+        if how.prefixes:
+            with suppress(etree.C14NError):  # lxml fails when no document ever used one of the prefixes: they do not matter
+                return etree.tostring(
+                    root, method="c14n", exclusive=exclusive, with_comments=False, inclusive_ns_prefixes=list(how.prefixes)
+                )
+        return etree.tostring(root, method="c14n", exclusive=exclusive, with_comments=False)
     except etree.C14NError:
         raise Rejected("signature.structure", detail="no canonical form exists (is a namespace URI relative?)") from None
 

@@ -18,7 +18,12 @@ from lxml.etree import _Element
 from gateway.errors import Rejected
 
 #: declared name (lower case) -> Python codec; UTF-16 needs a byte order mark and is handled apart
-CODECS = {"utf-8": "utf-8", "us-ascii": "ascii", "iso-8859-2": "iso8859-2", "windows-1250": "cp1250"}
+CODECS = {
+    **dict.fromkeys(("utf-8", "utf8"), "utf-8"),
+    **dict.fromkeys(("us-ascii", "ascii"), "ascii"),
+    "iso-8859-2": "iso8859-2",
+    **dict.fromkeys(("windows-1250", "cp1250"), "cp1250"),
+}
 XINCLUDE = "{http://www.w3.org/2001/XInclude}*"
 SIGNATURE = "{http://www.w3.org/2000/09/xmldsig#}Signature"
 
@@ -213,7 +218,7 @@ def _strict(content: bytes, codec: str, name: str) -> str:
 def _check_docinfo(root: _Element, encoding: str | None) -> None:
     """What libxml2 understood must be what was judged on the bytes."""
     info = root.getroottree().docinfo
-    if info.doctype:
+    if info.doctype:  # type: ignore[attr-defined]  # missing in the stubs
         raise Rejected("parse.doctype")
     if info.xml_version != "1.0":
         raise Rejected("parse.malformed", line=1, column=1, detail="only XML version 1.0 is taken")
