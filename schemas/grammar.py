@@ -112,9 +112,14 @@ def _texts(package: Package, members: frozenset[Member], rewrite: Callable[[str]
         return WELL_KNOWN + wellknown.FILES[namespace] if namespace in wellknown.FILES else spaces.get(namespace, "")
 
     texts: dict[str, bytes] = {}
-    for namespace in wellknown.FILES:
-        address = WELL_KNOWN + wellknown.FILES[namespace]
-        texts[address] = xsd.text_for_engine(xsd.read(address, wellknown.content(namespace)), str, imported, rewrite)
+    wanted = [reference.namespace for _, path in members for reference in package.files[path].references]
+    while wanted:
+        namespace = wanted.pop()
+        address = imported(namespace)
+        if namespace in wellknown.FILES and address not in texts:
+            ours = xsd.read(address, wellknown.content(namespace))
+            texts[address] = xsd.text_for_engine(ours, str, imported, rewrite)
+            wanted.extend(reference.namespace for reference in ours.references)
     for _, path in members:
         if FILE + path not in texts:
             texts[FILE + path] = xsd.text_for_engine(package.files[path], lambda target: FILE + target, imported, rewrite)

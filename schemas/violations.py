@@ -242,7 +242,9 @@ def _pattern(place: _Place) -> tuple[str, str, str]:
     pattern = place.patterns.get(match[1], match[1]) if match else "?"
     pattern = pattern if len(pattern) <= 80 else pattern[:80] + "…"
     return "schema.pattern", *_both(
-        place, f"nie pasuje do wzorca {pattern}. Zapisz ją zgodnie ze wzorcem.", f"does not match the pattern {pattern}. Write it by the pattern."
+        place,
+        f"nie pasuje do wzorca {pattern}. Zapisz ją zgodnie ze wzorcem.",
+        f"does not match the pattern {pattern}. Write it by the pattern.",
     )
 
 
@@ -314,7 +316,9 @@ def _root(place: _Place) -> tuple[str, str, str]:
 
 def _key(place: _Place) -> tuple[str, str, str]:
     return "schema.key", *_both(
-        place, "powtarza się albo wskazuje coś, czego nie ma. Popraw ją.", "is repeated, or points at something that is not there. Correct it."
+        place,
+        "powtarza się albo wskazuje coś, czego nie ma. Popraw ją.",
+        "is repeated, or points at something that is not there. Correct it.",
     )
 
 

@@ -54,7 +54,9 @@ def read(path: str, content: bytes) -> SchemaFile:
     """Parse one file. Raises Failed(schemas.package) naming the file and the line."""
     root = _parse(path, content)
     if root.tag != XS + "schema":
-        raise refused(path, f"the root is {etree.QName(root).localname}, not a schema of http://www.w3.org/2001/XMLSchema", root.sourceline or 0)
+        raise refused(
+            path, f"the root is {etree.QName(root).localname}, not a schema of http://www.w3.org/2001/XMLSchema", root.sourceline or 0
+        )
     _keep_version(root)
     namespace = root.get("targetNamespace") or ""
     return SchemaFile(path, root, namespace, tuple(_references(path, root, namespace)), tuple(_components(root)))
@@ -70,7 +72,9 @@ def _components(root: _Element) -> Iterator[tuple[str, str, int]]:
 
 
 def _parse(path: str, content: bytes) -> _Element:
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True)
+    parser = etree.XMLParser(
+        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True
+    )
     try:
         root = etree.fromstring(content, parser)
     except etree.XMLSyntaxError as error:
@@ -122,7 +126,9 @@ def resolve(path: str, location: str, line: int) -> str:
     parts = urlsplit(location)
     if parts.scheme or parts.netloc:
         raise refused(
-            path, f"'{location}' lies outside the package and its namespace is none of those Brama ships; nothing is fetched. Add the file", line
+            path,
+            f"'{location}' lies outside the package and its namespace is none of those Brama ships; nothing is fetched. Add the file",
+            line,
         )
     target = posixpath.normpath(posixpath.join(posixpath.dirname(path), unquote(parts.path)))
     if parts.path.startswith("/") or "\\" in parts.path or "\0" in target or target == ".." or target.startswith(("../", "/")):
@@ -130,7 +136,9 @@ def resolve(path: str, location: str, line: int) -> str:
     return target
 
 
-def text_for_engine(file: SchemaFile, included: Callable[[str], str], imported: Callable[[str], str], rewrite: Callable[[str], str]) -> bytes:
+def text_for_engine(
+    file: SchemaFile, included: Callable[[str], str], imported: Callable[[str], str], rewrite: Callable[[str], str]
+) -> bytes:
     """The file as the engine gets it: addresses are ours, patterns are rewritten, annotations (half of the memory) are gone.
 
     `included(path)` and `imported(namespace)` give our addresses; an empty one means that there is nothing to load.
