@@ -86,7 +86,8 @@ class Catalogue:
         self.editions = tuple(sorted(editions, key=lambda e: (e.system, e.starts_at, e.name)))
         self._named = {(edition.system, edition.name): edition for edition in self.editions}
         by_root: dict[str, list[_Entry]] = {}
-        for edition in sorted(reversed(self.editions), key=lambda e: e._rank):  # stable: among equals the latest begun first
+        latest_first = self.editions[::-1]
+        for edition in sorted(latest_first, key=lambda e: e._rank):  # a stable sort: among equals the latest begun stays first
             for root, document in edition.documents.items():
                 kind = DocumentType(edition.system, edition.name, root, document.direction)
                 by_root.setdefault(root, []).append(_Entry(edition.starts_at, edition.ends_at, kind, edition))
@@ -119,9 +120,10 @@ class Catalogue:
             if entry.starts_at <= at < entry.ends_at:
                 firsts.setdefault(entry.document_type.system, entry)
         found = list(firsts.values())
-        for preference in (lambda e: e.edition.default, lambda e: e.edition.shipped):
-            if len(found) > 1:
-                found = [entry for entry in found if preference(entry)] or found
+        if len(found) > 1:
+            found = [entry for entry in found if entry.edition.default] or found
+        if len(found) > 1:
+            found = [entry for entry in found if entry.edition.shipped] or found
         if not found:
             raise self._none(root, at, None)
         if len(found) > 1:

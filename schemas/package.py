@@ -78,16 +78,12 @@ def _check_references(files: Mapping[str, SchemaFile]) -> None:
                 continue
             target = files.get(reference.target)
             if target is None:
-                raise refused(
-                    file.path, f"{reference.kind} of '{reference.target}', which is not in the package; add the file", reference.line
-                )
+                detail = f"{reference.kind} of '{reference.target}', which is not in the package; add the file"
+                raise refused(file.path, detail, reference.line)
             allowed = {reference.namespace} if reference.kind == "import" else {reference.namespace, ""}
-            if target.namespace not in allowed and not (reference.kind == "include" and not file.namespace):
-                raise refused(
-                    file.path,
-                    f"{reference.kind} of '{reference.target}' for namespace '{reference.namespace}', but that file declares '{target.namespace}'",
-                    reference.line,
-                )
+            if target.namespace not in allowed:
+                detail = f"{reference.kind} of '{reference.target}' for '{reference.namespace}', but it declares '{target.namespace}'"
+                raise refused(file.path, detail, reference.line)
 
 
 def _chosen(files: Mapping[str, SchemaFile], select: Collection[str]) -> set[str]:

@@ -10,6 +10,7 @@ from lxml.etree import _Element
 
 from gateway.message import Violation
 from schemas.grammar import TOO_COMPLEX, RawError
+from schemas.xsd import line_of
 
 MAX_VIOLATIONS = 100
 MAX_VALUE = 40  # characters of a value that are repeated to the sender
@@ -74,7 +75,7 @@ def explain(root: _Element, errors: Sequence[RawError], patterns: Mapping[str, s
 def wrong_root(root: _Element, expected: str) -> Violation:
     """The document's root is not the one of its type."""
     return Violation(
-        root.sourceline or 0,
+        line_of(root),
         0,
         "/" + _name(root),
         "schema.root",
@@ -169,7 +170,7 @@ def _violation(place: _Place) -> Violation:
             "CVC_IDC": _key,
             TOO_COMPLEX: _too_complex,
         }.get(kind, _other)(place)
-    line = place.node.sourceline if place.node is not None else None
+    line = line_of(place.node) if place.node is not None else 0
     return Violation(line or place.error.line, 0, place.path, code, pl, en)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -35,7 +35,7 @@ SIGNATURE = "{http://www.w3.org/2000/09/xmldsig#}Signature"
 CANNOT = 2  # exit code: could not judge, could not import
 
 
-class _Instant(click.ParamType):
+class _Instant(click.ParamType[datetime]):
     """A date (its midnight in Poland) or an ISO instant with a zone."""
 
     name = "date"
@@ -78,11 +78,9 @@ def list_editions(system: str | None, as_json: bool) -> None:
 @click.option("--from", "starts_at", type=_Instant(), help="In force from this date on (midnight in Poland). Default: always.")
 @click.option("--to", "ends_at", type=_Instant(), help="In force until this date, exclusive. Default: without end.")
 @click.option("--default", is_flag=True, help="This edition counts where it overlaps with others.")
+@click.option("--select", multiple=True, help="Only files that match this GLOB and what they include; !GLOB leaves out. Repeatable.")
 @click.option(
-    "--select", multiple=True, help="Only the files that match this GLOB, and what they include; !GLOB leaves out. May be repeated."
-)
-@click.option(
-    "--direction", type=click.Choice(["in", "out"]), default="in", show_default=True, help="Who sends these: traders (in), customs (out)."
+    "--direction", type=click.Choice(["in", "out"]), default="in", show_default=True, help="Sent by traders (in) or customs (out)."
 )
 @click.option("--in", "also_in", multiple=True, metavar="GLOB", help="Roots that traders send, whatever --direction says.")
 @click.option("--out", "also_out", multiple=True, metavar="GLOB", help="Roots that only customs sends, whatever --direction says.")
@@ -284,11 +282,7 @@ def _described(reader: SchemaReader, edition: Edition) -> dict[str, Any]:
 
 def _table_row(entry: dict[str, Any]) -> str:
     start, end = (entry["from"] or "always")[:10], (entry["to"] or "open")[:10]
-    marks = [
-        mark
-        for mark, said in (("default", entry["default"]), ("shipped", entry["shipped"]), ("not in force", not entry["in_force"]))
-        if said
-    ]
+    marks = [mark for mark in ("default", "shipped") if entry[mark]] + ([] if entry["in_force"] else ["not in force"])
     sent = [document["direction"] for document in entry["documents"]]
     return (
         f"{entry['system']:<14} {entry['edition']:<16} {start:>10} - {end:<10}  {sent.count('in'):>3} in {sent.count('out'):>3} out"
