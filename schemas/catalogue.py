@@ -32,8 +32,7 @@ def midnight(day: date) -> datetime:
 class Document:
     """One root in one edition. `role` is its part in the flow (declaration, acknowledgement...), empty when not known.
 
-    `grammar` numbers the grammar of the package that has it, `signature` says whether the schema has a place for
-    ds:Signature in it, `digest` is over all files it is made from.
+    `grammar` numbers the grammar of the package that has it, `signature` says whether ds:Signature has a place in it.
     """
 
     root: str
@@ -41,7 +40,6 @@ class Document:
     role: str
     grammar: int
     signature: bool
-    digest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +86,8 @@ class Catalogue:
         self.editions = tuple(sorted(editions, key=lambda e: (e.system, e.starts_at, e.name)))
         self._named = {(edition.system, edition.name): edition for edition in self.editions}
         by_root: dict[str, list[_Entry]] = {}
-        for edition in sorted(reversed(self.editions), key=lambda e: e._rank):  # stable: among equals the latest begun first
+        latest_first = self.editions[::-1]
+        for edition in sorted(latest_first, key=lambda e: e._rank):  # a stable sort: among equals the latest begun stays first
             for root, document in edition.documents.items():
                 kind = DocumentType(edition.system, edition.name, root, document.direction)
                 by_root.setdefault(root, []).append(_Entry(edition.starts_at, edition.ends_at, kind, edition))
@@ -121,9 +120,10 @@ class Catalogue:
             if entry.starts_at <= at < entry.ends_at:
                 firsts.setdefault(entry.document_type.system, entry)
         found = list(firsts.values())
-        for preferred in ([e for e in found if e.edition.default], [e for e in found if e.edition.shipped and e.edition.default]):
-            if len(found) > 1 and preferred:
-                found = preferred
+        if len(found) > 1:
+            found = [entry for entry in found if entry.edition.default] or found
+        if len(found) > 1:
+            found = [entry for entry in found if entry.edition.shipped] or found
         if not found:
             raise self._none(root, at, None)
         if len(found) > 1:
@@ -173,16 +173,13 @@ class Catalogue:
 def check_overlap(new: Edition, others: Iterable[Edition]) -> None:
     """Refuse `new` if at some instant nothing would say which edition counts for a root that it shares with another.
 
-    Two editions whose root is made of the same files mean the same, so they may both be in force.
     Raises Failed(schemas.overlap | schemas.dates).
     """
     if new.ends_at <= new.starts_at:
         raise Failed("schemas.dates", edition=new.name, start=new.starts_at.isoformat(), end=new.ends_at.isoformat())
     peers = [other for other in others if other.system == new.system and other.name != new.name]
     for other in peers:
-        shared = [
-            root for root, document in new.documents.items() if root in other.documents and other.documents[root].digest != document.digest
-        ]
+        shared = [root for root in new.documents if root in other.documents]
         clash = _undecided(new, other, shared, [new, *peers]) if shared else None
         if clash is not None:
             raise Failed(

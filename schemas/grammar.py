@@ -12,6 +12,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from lxml import etree
 from lxml.etree import _Element
@@ -54,13 +55,12 @@ class Grammar:
                     return []
             except etree.XMLSchemaValidateError:
                 # libxml2 gives a value up when its pattern needs more than 10 million steps: never taken for valid
-                found = [_raw(entry) for entry in self.schema.error_log]
-                return [*found, RawError(root.sourceline or 0, "", TOO_COMPLEX, "")]
-            return [_raw(entry) for entry in self.schema.error_log]
+                return [*self._log(), RawError(xsd.line_of(root), "", TOO_COMPLEX, "")]
+            return self._log()
 
-
-def _raw(entry: etree._LogEntry) -> RawError:
-    return RawError(entry.line, entry.path or "", entry.type_name, entry.message)
+    def _log(self) -> list[RawError]:
+        entries: Any = self.schema.error_log  # the type stubs do not know that it can be iterated
+        return [RawError(entry.line, entry.path or "", entry.type_name, entry.message) for entry in entries]
 
 
 class _Loader(etree.Resolver):
@@ -69,11 +69,8 @@ class _Loader(etree.Resolver):
     def __init__(self, texts: dict[str, bytes]) -> None:
         self.texts = texts
 
-    def resolve(self, system_url: str, public_id: str, context: object) -> object:  # type: ignore[override]
-        text = self.texts.get(system_url)
-        if text is None:
-            return self.resolve_string(b"", context, base_url=system_url)  # type: ignore[arg-type]
-        return self.resolve_string(text, context, base_url=system_url)  # type: ignore[arg-type]
+    def resolve(self, system_url: str, public_id: str, context: Any) -> Any:  # type: ignore[override]
+        return self.resolve_string(self.texts.get(system_url, b""), context, base_url=system_url)
 
 
 def compile_grammar(package: Package, number: int) -> Grammar:
@@ -90,7 +87,7 @@ def compile_grammar(package: Package, number: int) -> Grammar:
     texts = _texts(package, members, rewrite)
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
     loader = _Loader(texts)
-    parser.resolvers.add(loader)  # type: ignore[attr-defined]
+    parser.resolvers.add(loader)
     before = allocated()
     try:
         schema = etree.XMLSchema(etree.fromstring(texts["brama:/driver"], parser))
@@ -112,9 +109,14 @@ def _texts(package: Package, members: frozenset[Member], rewrite: Callable[[str]
         return WELL_KNOWN + wellknown.FILES[namespace] if namespace in wellknown.FILES else spaces.get(namespace, "")
 
     texts: dict[str, bytes] = {}
-    for namespace in wellknown.FILES:
-        address = WELL_KNOWN + wellknown.FILES[namespace]
-        texts[address] = xsd.text_for_engine(xsd.read(address, wellknown.content(namespace)), str, imported, rewrite)
+    wanted = [reference.namespace for _, path in members for reference in package.files[path].references]
+    while wanted:
+        namespace = wanted.pop()
+        address = imported(namespace)
+        if namespace in wellknown.FILES and address not in texts:
+            ours = xsd.read(address, wellknown.content(namespace))
+            texts[address] = xsd.text_for_engine(ours, str, imported, rewrite)
+            wanted.extend(reference.namespace for reference in ours.references)
     for _, path in members:
         if FILE + path not in texts:
             texts[FILE + path] = xsd.text_for_engine(package.files[path], lambda target: FILE + target, imported, rewrite)
@@ -157,7 +159,7 @@ def _driver(namespace: str, references: list[tuple[str, str, str]]) -> bytes:
 
 
 def _located(package: Package, texts: dict[str, bytes], error: etree.XMLSchemaParseError) -> Exception:
-    for entry in error.error_log:  # type: ignore[attr-defined]
+    for entry in error.error_log:
         address = entry.filename or ""
         if address.startswith(FILE):
             path = address.removeprefix(FILE)
@@ -200,7 +202,12 @@ class Grammars:
 
 
 class _MallInfo(ctypes.Structure):
-    _fields_ = [(name, ctypes.c_size_t) for name in "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost".split()]
+    """`struct mallinfo2` of glibc's malloc.h."""
+
+    _fields_ = tuple(
+        (name, ctypes.c_size_t)
+        for name in ("arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost")
+    )
 
 
 def allocated() -> int:

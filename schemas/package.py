@@ -15,6 +15,7 @@ from fnmatch import fnmatchcase
 
 from schemas import wellknown, xsd
 from schemas.archive import refused
+from schemas.content import Content
 from schemas.xsd import SchemaFile
 
 Member = tuple[str, str]  # the namespace a file is read under, and its path; a chameleon file may be a member twice
@@ -22,12 +23,12 @@ Member = tuple[str, str]  # the namespace a file is read under, and its path; a 
 
 @dataclass(frozen=True, slots=True)
 class Root:
-    """A top-level element: where it stands, the number of its grammar, and a digest of everything it is made from."""
+    """A top-level element: where it stands, the number of its grammar, and whether ds:Signature has a place in it."""
 
     file: str
     line: int
     grammar: int
-    digest: str
+    signature: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,10 @@ class Package:
     @property
     def digest(self) -> str:
         """SHA-256 (hex) over all files with their paths."""
-        return _digest(self.contents, self.contents)
+        whole = hashlib.sha256()
+        for path in sorted(self.contents):
+            whole.update(path.encode() + b"\0" + hashlib.sha256(self.contents[path]).digest())
+        return whole.hexdigest()
 
 
 def analyse(contents: Mapping[str, bytes], select: Collection[str] = ()) -> Package:
@@ -64,7 +68,7 @@ def analyse(contents: Mapping[str, bytes], select: Collection[str] = ()) -> Pack
     contents = {path: contents[path] for path in sorted(kept)}
     _check_roots(files, closures)
     groups = _groups(files, closures)
-    return Package({path: files[path] for path in contents}, contents, tuple(groups), _roots(files, contents, closures, groups))
+    return Package({path: files[path] for path in contents}, contents, tuple(groups), _roots(files, groups))
 
 
 def _check_references(files: Mapping[str, SchemaFile]) -> None:
@@ -74,14 +78,12 @@ def _check_references(files: Mapping[str, SchemaFile]) -> None:
                 continue
             target = files.get(reference.target)
             if target is None:
-                raise refused(file.path, f"{reference.kind} of '{reference.target}', which is not in the package; add the file", reference.line)
+                detail = f"{reference.kind} of '{reference.target}', which is not in the package; add the file"
+                raise refused(file.path, detail, reference.line)
             allowed = {reference.namespace} if reference.kind == "import" else {reference.namespace, ""}
-            if target.namespace not in allowed and not (reference.kind == "include" and not file.namespace):
-                raise refused(
-                    file.path,
-                    f"{reference.kind} of '{reference.target}' for namespace '{reference.namespace}', but that file declares '{target.namespace}'",
-                    reference.line,
-                )
+            if target.namespace not in allowed:
+                detail = f"{reference.kind} of '{reference.target}' for '{reference.namespace}', but it declares '{target.namespace}'"
+                raise refused(file.path, detail, reference.line)
 
 
 def _chosen(files: Mapping[str, SchemaFile], select: Collection[str]) -> set[str]:
@@ -164,27 +166,19 @@ def _groups(files: Mapping[str, SchemaFile], closures: Mapping[Member, frozenset
     return [frozenset(members) for members, _ in groups]
 
 
-def _roots(
-    files: Mapping[str, SchemaFile],
-    contents: Mapping[str, bytes],
-    closures: Mapping[Member, frozenset[Member]],
-    groups: list[frozenset[Member]],
-) -> dict[str, Root]:
+def _roots(files: Mapping[str, SchemaFile], groups: list[frozenset[Member]]) -> dict[str, Root]:
+    """The roots that are documents. Helpers are not: elements without children in a file that others build on.
+
+    The EU's packages have a few for their own annotations (`description`, `rule`...), the same in every edition.
+    """
+    shared = {reference.target for file in files.values() for reference in file.references if reference.target != file.path}
     roots: dict[str, Root] = {}
-    for closure in closures.values():
-        for namespace, path in sorted(closure):
+    for number, members in enumerate(groups):
+        content = Content(files, members)
+        for namespace, path in sorted(members):
             for kind, name, line in files[path].components:
                 clark = f"{{{namespace}}}{name}" if namespace else name
-                if kind != "element" or clark in roots:
+                if kind != "element" or clark in roots or (path in shared and not content.has_children(namespace, name)):
                     continue
-                grammar = next(number for number, members in enumerate(groups) if (namespace, path) in members)
-                needed = {other for _, other in _closure(files, (namespace, path))}
-                roots[clark] = Root(path, line, grammar, _digest(contents, needed))
+                roots[clark] = Root(path, line, number, content.foresees_signature(namespace, name))
     return roots
-
-
-def _digest(contents: Mapping[str, bytes], paths: Iterable[str]) -> str:
-    whole = hashlib.sha256()
-    for path in sorted(paths):
-        whole.update(path.encode() + b"\0" + hashlib.sha256(contents[path]).digest())
-    return whole.hexdigest()

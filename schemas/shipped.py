@@ -14,7 +14,7 @@ A root that the files declare and the manifest does not name has direction "out"
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -25,7 +25,6 @@ from gateway.message import Direction
 from schemas.archive import pack, read_files
 from schemas.catalogue import ALWAYS, NEVER, Document, Edition, midnight
 from schemas.package import Package, analyse
-from schemas.signature import foresees_signature
 
 MANIFEST = "edition.toml"
 
@@ -99,10 +98,10 @@ def _edition(folder: Path, manifest: Manifest) -> Edition:
     )
 
 
-def documents(package: Package, sent: Any) -> dict[str, Document]:
+def documents(package: Package, sent: Callable[[str], tuple[Direction, str]]) -> dict[str, Document]:
     """A document for every root of the package; `sent(local name)` gives direction and role."""
     found = {}
     for clark, root in package.roots.items():
         direction, role = sent(clark.rpartition("}")[2])
-        found[clark] = Document(clark, direction, role, root.grammar, foresees_signature(package, clark), root.digest)
+        found[clark] = Document(clark, direction, role, root.grammar, root.signature)
     return found

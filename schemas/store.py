@@ -18,7 +18,7 @@ def load(connection: Connection) -> tuple[Edition, ...]:
     """All imported editions."""
     documents: dict[int, dict[str, Document]] = {}
     for row in connection.execute(select(tables.documents)):
-        document = Document(row.root, row.direction, row.role, row.grammar, row.signature, row.digest)
+        document = Document(row.root, row.direction, row.role, row.grammar, row.signature)
         documents.setdefault(row.edition_id, {})[row.root] = document
     return tuple(
         Edition(
@@ -77,7 +77,6 @@ def save(connection: Connection, edition: Edition, shipped: Iterable[Edition], a
                 "role": document.role,
                 "grammar": document.grammar,
                 "signature": document.signature,
-                "digest": document.digest,
             }
             for document in edition.documents.values()
         ],

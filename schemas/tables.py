@@ -30,5 +30,4 @@ documents = Table(
     Column("role", String(40), nullable=False),
     Column("grammar", Integer, nullable=False),
     Column("signature", Boolean, nullable=False),
-    Column("digest", String(64), nullable=False),  # over the files this root is made from
 )

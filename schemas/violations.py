@@ -10,6 +10,7 @@ from lxml.etree import _Element
 
 from gateway.message import Violation
 from schemas.grammar import TOO_COMPLEX, RawError
+from schemas.xsd import line_of
 
 MAX_VIOLATIONS = 100
 MAX_VALUE = 40  # characters of a value that are repeated to the sender
@@ -74,7 +75,7 @@ def explain(root: _Element, errors: Sequence[RawError], patterns: Mapping[str, s
 def wrong_root(root: _Element, expected: str) -> Violation:
     """The document's root is not the one of its type."""
     return Violation(
-        root.sourceline or 0,
+        line_of(root),
         0,
         "/" + _name(root),
         "schema.root",
@@ -169,7 +170,7 @@ def _violation(place: _Place) -> Violation:
             "CVC_IDC": _key,
             TOO_COMPLEX: _too_complex,
         }.get(kind, _other)(place)
-    line = place.node.sourceline if place.node is not None else None
+    line = line_of(place.node) if place.node is not None else 0
     return Violation(line or place.error.line, 0, place.path, code, pl, en)
 
 
@@ -242,7 +243,9 @@ def _pattern(place: _Place) -> tuple[str, str, str]:
     pattern = place.patterns.get(match[1], match[1]) if match else "?"
     pattern = pattern if len(pattern) <= 80 else pattern[:80] + "…"
     return "schema.pattern", *_both(
-        place, f"nie pasuje do wzorca {pattern}. Zapisz ją zgodnie ze wzorcem.", f"does not match the pattern {pattern}. Write it by the pattern."
+        place,
+        f"nie pasuje do wzorca {pattern}. Zapisz ją zgodnie ze wzorcem.",
+        f"does not match the pattern {pattern}. Write it by the pattern.",
     )
 
 
@@ -314,7 +317,9 @@ def _root(place: _Place) -> tuple[str, str, str]:
 
 def _key(place: _Place) -> tuple[str, str, str]:
     return "schema.key", *_both(
-        place, "powtarza się albo wskazuje coś, czego nie ma. Popraw ją.", "is repeated, or points at something that is not there. Correct it."
+        place,
+        "powtarza się albo wskazuje coś, czego nie ma. Popraw ją.",
+        "is repeated, or points at something that is not there. Correct it.",
     )
 
 

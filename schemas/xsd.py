@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, cast
 from urllib.parse import unquote, urlsplit
 
 from lxml import etree
@@ -22,6 +22,12 @@ INCLUDES = {XS + "include", XS + "redefine", XS + "override"}
 MAX_DEPTH = 200
 
 Kind = Literal["include", "import"]
+
+
+def line_of(element: _Element) -> int:
+    """The line of an element's start tag, 0 if it was not parsed from a text."""
+    line: int | None = cast(Any, element).sourceline  # the type stubs give it no type
+    return line or 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +60,7 @@ def read(path: str, content: bytes) -> SchemaFile:
     """Parse one file. Raises Failed(schemas.package) naming the file and the line."""
     root = _parse(path, content)
     if root.tag != XS + "schema":
-        raise refused(path, f"the root is {etree.QName(root).localname}, not a schema of http://www.w3.org/2001/XMLSchema", root.sourceline or 0)
+        raise refused(path, f"the root is {etree.QName(root).localname}, not a schema of {XS[1:-1]}", line_of(root))
     _keep_version(root)
     namespace = root.get("targetNamespace") or ""
     return SchemaFile(path, root, namespace, tuple(_references(path, root, namespace)), tuple(_components(root)))
@@ -66,18 +72,18 @@ def _components(root: _Element) -> Iterator[tuple[str, str, int]]:
         if child.tag in COMPONENTS and name:
             kind = str(child.tag).removeprefix(XS)
             # simple and complex types share one space of names (XSD part 1, 2.2.1)
-            yield ("type" if kind.endswith("Type") else kind), name, child.sourceline or 0
+            yield ("type" if kind.endswith("Type") else kind), name, line_of(child)
 
 
 def _parse(path: str, content: bytes) -> _Element:
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True)
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, remove_comments=True, remove_pis=True)
     try:
         root = etree.fromstring(content, parser)
     except etree.XMLSyntaxError as error:
         raise refused(path, f"not well-formed XML: {error.msg}", error.lineno or 0) from error
     except ValueError as error:  # an encoding that the library does not know
         raise refused(path, f"not readable: {error}") from error
-    if root.getroottree().docinfo.doctype:
+    if cast(Any, root.getroottree().docinfo).doctype:
         raise refused(path, "it has a DOCTYPE, which is not allowed; remove it", 1)
     return root
 
@@ -103,7 +109,7 @@ def _number(text: str) -> float:
 
 def _references(path: str, root: _Element, namespace: str) -> Iterator[Reference]:
     for child in root:
-        line = child.sourceline or 0
+        line = line_of(child)
         location = (child.get("schemaLocation") or "").strip()
         if child.tag in INCLUDES:
             if not location:
@@ -122,7 +128,9 @@ def resolve(path: str, location: str, line: int) -> str:
     parts = urlsplit(location)
     if parts.scheme or parts.netloc:
         raise refused(
-            path, f"'{location}' lies outside the package and its namespace is none of those Brama ships; nothing is fetched. Add the file", line
+            path,
+            f"'{location}' lies outside the package, nothing is fetched, and Brama ships no schema of that namespace; add the file",
+            line,
         )
     target = posixpath.normpath(posixpath.join(posixpath.dirname(path), unquote(parts.path)))
     if parts.path.startswith("/") or "\\" in parts.path or "\0" in target or target == ".." or target.startswith(("../", "/")):
@@ -130,7 +138,9 @@ def resolve(path: str, location: str, line: int) -> str:
     return target
 
 
-def text_for_engine(file: SchemaFile, included: Callable[[str], str], imported: Callable[[str], str], rewrite: Callable[[str], str]) -> bytes:
+def text_for_engine(
+    file: SchemaFile, included: Callable[[str], str], imported: Callable[[str], str], rewrite: Callable[[str], str]
+) -> bytes:
     """The file as the engine gets it: addresses are ours, patterns are rewritten, annotations (half of the memory) are gone.
 
     `included(path)` and `imported(namespace)` give our addresses; an empty one means that there is nothing to load.
@@ -140,7 +150,7 @@ def text_for_engine(file: SchemaFile, included: Callable[[str], str], imported: 
         try:
             element.set("value", rewrite(element.get("value") or ""))
         except PatternError as error:
-            raise refused(file.path, str(error), published.sourceline or 0) from error
+            raise refused(file.path, str(error), line_of(published)) from error
     for element in list(root.iter(XS + "annotation")):
         parent = element.getparent()
         if parent is not None:
@@ -151,9 +161,10 @@ def text_for_engine(file: SchemaFile, included: Callable[[str], str], imported: 
             element.set("schemaLocation", included(resolve(file.path, location, 0)))
         elif element.tag == XS + "import":
             ours = imported(element.get("namespace") or "")
-            element.attrib.pop("schemaLocation", None)
             if ours:
                 element.set("schemaLocation", ours)
+            elif "schemaLocation" in element.attrib:
+                del element.attrib["schemaLocation"]
     return etree.tostring(root, encoding="UTF-8")
 
 
@@ -167,8 +178,8 @@ def original_line(file: SchemaFile, sent: bytes, line: int) -> int:
     theirs = etree.fromstring(sent).iter(etree.Element)
     ours = (element for element in file.root.iter(etree.Element) if not _annotated(element))
     for mine, their in zip(ours, theirs, strict=False):
-        if (their.sourceline or 0) >= line:
-            return mine.sourceline or 0
+        if line_of(their) >= line:
+            return line_of(mine)
     return 0
 
 
