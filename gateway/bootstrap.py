@@ -25,16 +25,17 @@ from gateway.migrations import current, newest
 from gateway.pipeline import Accepting, Dispatching
 from gateway.ports import Adapter
 from gateway.profile import SystemProfile
-from gateway.security.certificates import Trust
-from gateway.security.keys import KeyFolder, Secrets
+from gateway.security.keys import Secrets, load_seal, load_secrets, load_trust
 from gateway.security.revocation import NoRevocation
+from gateway.security.seal import Seal
 from gateway.security.signatures import Verifier
 from gateway.security.xml import HardenedParser
 from gateway.settings import Settings
 from gateway.storage.mailbox import Mailbox
 from registry.accounts import Account, Accounts, channel_password
 from registry.authorize import DatabaseRegistry
-from schemas.catalogue import Catalogue
+from schemas.reader import SchemaReader
+from schemas.shipped import shipped_editions
 
 LARGE_AT_ONCE = 2  # large documents judged at once beside the event loop
 
@@ -113,28 +114,28 @@ def open_gatehouse(settings: Settings) -> Iterator[Gatehouse]:
     """Everything a server needs. Raises Failed(...) naming what is missing."""
     clock, database, parser = SystemClock(), Database(settings.database), HardenedParser()
     profiles = load_profiles(settings)
-    keys = KeyFolder(settings.keys)
+    schemas = SchemaReader(shipped_editions())
+    with database.reading() as connection:
+        schemas.refresh(connection)
     channel = DatabaseChannel(database, claim_seconds=settings.claim_seconds)
     desk = AnswerDesk(database, profiles)
     dispatching = Dispatching(connect(settings, profiles, parser), channel, desk, clock.now)
     with ThreadPoolExecutor(LARGE_AT_ONCE, "large") as pool:
         accepting = Accepting(
             parser=parser,
-            schemas=Catalogue(database.engine),
+            schemas=schemas,
             profiles=profiles,
-            verifier=Verifier(Trust.load(keys.trust), NoRevocation()),
+            verifier=Verifier(load_trust(settings.keys), NoRevocation()),
             registry=DatabaseRegistry(database.engine),
-            signer=keys.seal(),
-            committer=SqliteCommitter(
-                database, profiles, clock.now, bound=settings.max_waiting, token_window=settings.token_window
-            ),
+            signer=Seal(*load_seal(settings.keys), clock),
+            committer=SqliteCommitter(database, profiles, clock.now, bound=settings.max_waiting, token_window=settings.token_window),
             issuer=settings.issuer,
             pool=pool,
         )
         soap_door = SoapDoor(
             accept=accepting.accept,
             mailbox=Mailbox(database, clock.now, claim_seconds=settings.claim_seconds, token_window=settings.token_window),
-            accounts=ChannelAccounts(Accounts(database.engine), keys.secrets()),
+            accounts=ChannelAccounts(Accounts(database.engine), load_secrets(settings.keys)),
             clock=clock,
             settings=settings,
             pool=pool,
@@ -166,7 +167,9 @@ def connect(settings: Settings, profiles: Profiles, parser: HardenedParser) -> M
     adapters: dict[str, Adapter] = {}
     for profile in profiles:
         if profile.transport["url_setting"] in settings.systems:
-            adapters[profile.system] = NctsAdapter(profile, settings.systems[profile.transport["url_setting"]], _secret(settings, profile), parser)
+            adapters[profile.system] = NctsAdapter(
+                profile, settings.systems[profile.transport["url_setting"]], _secret(settings, profile), parser
+            )
     return adapters
 
 

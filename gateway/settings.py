@@ -24,7 +24,9 @@ class Settings(BaseSettings):
     max_attachments: int = Field(default=1, description="attachments a call may carry")
     token_window: float = Field(default=300, description="how far Created may be from now")
     max_waiting: int = Field(default=256, description="calls in work at once in one process before the door says busy")
-    systems: dict[str, str] = Field(default={}, description="addresses and secret files of customs systems, by the names their profiles use")
+    systems: dict[str, str] = Field(
+        default={}, description="addresses and secret files of customs systems, by the names their profiles use"
+    )
     profiles: Path | None = Field(default=None, description="folder of profiles that add to or replace the built-in ones")
     issuer: str = Field(default="Brama", description="the gateway's name in receipts")
     claim_seconds: float = Field(default=180, description="how long a polled document or a claimed delivery is held")

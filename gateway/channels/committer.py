@@ -106,7 +106,11 @@ class SqliteCommitter:
         except Exception as error:  # whatever it was, every caller in the batch must hear of it
             if len(batch) == 1:
                 log.exception("not_recorded", sys_ref=batch[0].judged.identified.parsed.received.sys_ref)
-                return [Deferred("record.store_unavailable") if isinstance(error, sqlite3.Error) else Failed("unexpected", kind=type(error).__name__)]
+                return [
+                    Deferred("record.store_unavailable")
+                    if isinstance(error, sqlite3.Error)
+                    else Failed("unexpected", kind=type(error).__name__)
+                ]
         return [self._commit_together([entry])[0] for entry in batch]  # so that nobody gets another's error
 
     def _transaction(self, batch: list[_Waiting]) -> list[Recorded | Exception]:

@@ -89,7 +89,8 @@ def retry(numbers: tuple[int, ...], everything: bool, fingerprint: str | None, j
         with database.reading() as connection:
             letters: list[Any] = list(desk.listed(connection))
         chosen += [r.id for r in letters if r.kind == "delivery" and (everything or r.fingerprint == fingerprint)]
-    retried, left = [], []
+    retried: list[int] = []
+    left: list[int] = []
     for number in dict.fromkeys(chosen):  # one transaction each: a stop half-way repeats none and loses none
         with database.writing() as connection:
             (retried if desk.retry(connection, number, datetime.now(UTC)) else left).append(number)

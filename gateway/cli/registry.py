@@ -10,7 +10,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +18,11 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.codes import CODES
-from gateway.database import metadata, open_engine, writing
+from gateway.database import open_engine, writing
+from gateway.errors import Failed
 from gateway.message import Granted
+from gateway.migrations import upgrade
+from gateway.security.keys import load_secrets
 from gateway.settings import Settings
 from registry.accounts import Accounts, Secrets
 from registry.authorize import DatabaseRegistry
@@ -54,9 +56,7 @@ def _database() -> Iterator[Engine]:
     """The engine of the settings; a database that does not answer ends the command with code 2."""
     try:
         engine = open_engine(Settings().database)
-        if engine.dialect.name == "sqlite" and engine.url.database:
-            Path(engine.url.database).parent.mkdir(parents=True, exist_ok=True)
-        metadata.create_all(engine)  # TO BE REPLACED by gateway.database.upgrade(engine) once the migrations are in
+        upgrade(engine)
         try:
             yield engine
         finally:
@@ -73,13 +73,13 @@ def _stop(code: int, sentence: str) -> None:
 
 
 def _secrets() -> Secrets | None:
-    """The keeper of the key that encrypts secrets in the database; None until the security room is there."""
+    """The keeper of the key that encrypts secrets in the database; None when there is no such key yet."""
     try:
-        keys = import_module("gateway.security.keys")
-    except ModuleNotFoundError:
-        return None
-    secrets: Secrets = keys.Secrets.open(Settings().keys)
-    return secrets
+        return load_secrets(Settings().keys)
+    except Failed as error:
+        if error.code == "keys.missing":
+            return None
+        raise
 
 
 @registry.command("import")

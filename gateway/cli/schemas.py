@@ -20,9 +20,10 @@ from sqlalchemy.engine import Engine
 from gateway.database import open_engine, writing
 from gateway.errors import GatewayError, Rejected
 from gateway.message import Direction, DocumentType, Violation
+from gateway.migrations import upgrade
 from gateway.security.xml import HardenedParser
 from gateway.settings import Settings
-from schemas import store, tables
+from schemas import store
 from schemas.archive import pack, read_files
 from schemas.catalogue import ALWAYS, NEVER, WARSAW, Edition, midnight
 from schemas.grammar import compile_grammar
@@ -316,10 +317,8 @@ def _megabytes(size: int) -> str:
 
 
 def _engine() -> Engine:
-    settings = Settings()
-    settings.home.mkdir(parents=True, exist_ok=True)
-    engine = open_engine(settings.database)
-    tables.editions.metadata.create_all(engine)  # LEAD: replace by gateway.database.upgrade(engine)
+    engine = open_engine(Settings().database)
+    upgrade(engine)
     return engine
 
 

@@ -18,9 +18,11 @@ from importlib.resources import files
 from pathlib import Path
 
 import yaml
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from gateway.demo.people import AGENCY, IMPORTER, PERSONS, Person
-from gateway.security.keys import KeyFolder
+from gateway.security.authority import issue
+from gateway.security.keys import initialise, write_private
 
 READY_SECONDS = 30.0
 
@@ -56,12 +58,14 @@ def _brama() -> list[str]:
 
 def prepare(home: Path) -> None:
     """Make keys, registry file, secret and profile in an empty folder."""
-    keys = KeyFolder(home / "keys")
-    keys.initialise()
-    (home / "authority.secret").write_text(secrets.token_hex(32) + "\n")
-    (home / "authority.secret").chmod(0o600)
+    authority = initialise(home / "keys")
+    write_private(home / "authority.secret", secrets.token_hex(32).encode())
+    people = home / "people"
+    people.mkdir()
     for person in PERSONS:
-        keys.issue(person.name, home / "people", person.login)
+        key, certificate = issue(authority.certificate, authority.key, person.name, kind=person.key)
+        write_private(people / f"{person.login}.key", key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        (people / f"{person.login}.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
     registry = {"persons": [_person(p) for p in PERSONS], **_entities()}
     (home / "registry.yaml").write_text(yaml.safe_dump(registry, allow_unicode=True, sort_keys=False))
     _quick_profile(home / "profiles" / "ncts")
@@ -152,7 +156,11 @@ def _start_authority(home: Path, url: str, environment: Mapping[str, str], start
     arguments = ["--gateway", url, "--secret-file", str(home / "authority.secret"), "--state", str(home / "authority.db")]
     with (home / "authority.log").open("w") as log:
         process = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-m", "adapters.ncts.simulator", *arguments], env=dict(environment), stdout=subprocess.PIPE, stderr=log, text=True
+            [sys.executable, "-m", "adapters.ncts.simulator", *arguments],
+            env=dict(environment),
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
         )
     started.append(process)
     line = process.stdout.readline() if process.stdout else ""

@@ -14,8 +14,7 @@ from gateway.demo.house import House
 from gateway.demo.people import AGENCY, ANNA, IMPORTER, JAN
 from gateway.demo.trader import Collected, Trader
 from gateway.errors import GatewayError
-from gateway.security.certificates import Trust
-from gateway.security.keys import KeyFolder
+from gateway.security.keys import load_trust
 from gateway.security.revocation import NoRevocation
 from gateway.security.signatures import Verifier
 from gateway.security.xml import HardenedParser
@@ -45,8 +44,7 @@ class Story:
         people = self.house.home / "people"
         self.anna = Trader(ANNA, self.house.url, people)
         self.jan = Trader(JAN, self.house.url, people)
-        keys = KeyFolder(self.house.home / "keys")
-        self._verifier = Verifier(Trust.load(keys.trust), NoRevocation())
+        self._verifier = Verifier(load_trust(self.house.home / "keys"), NoRevocation())
         self.scene_main_job()
         self.scene_repeat()
         self.scene_schema_error()
@@ -100,7 +98,9 @@ class Story:
         self.claim("`brama dead-letters list` says why", "unavailable" in letter["code"], letter["last_error"])
         self.house.control("up", post=True)
         done = self.house.brama("dead-letters", "retry", str(letter["id"]))
-        self.claim(f"`brama dead-letters retry {letter['id']}` puts it back", done.returncode == 0, done.stdout.strip() or done.stderr.strip())
+        self.claim(
+            f"`brama dead-letters retry {letter['id']}` puts it back", done.returncode == 0, done.stdout.strip() or done.stderr.strip()
+        )
         documents = self._collect(self.anna, lambda got: "CC029C" in [d.kind for d in got])
         self.claim("and it is delivered and answered", "CC029C" in [d.kind for d in documents], ", ".join(d.kind for d in documents))
         effects = self._at_authority("effects", sys_ref)
@@ -128,7 +128,9 @@ class Story:
     def _refusal(self, trader: Trader, sys_ref: str, code: str, mentions: str) -> None:
         documents = self._collect(trader, lambda got: bool(got))
         npp = documents[0] if documents and documents[0].kind == "NPP" else None
-        self.claim("it is answered with an NPP for its sysRef", npp is not None and npp.information("idDokumentuSEAP") == [sys_ref], sys_ref)
+        self.claim(
+            "it is answered with an NPP for its sysRef", npp is not None and npp.information("idDokumentuSEAP") == [sys_ref], sys_ref
+        )
         if npp is None:
             return
         self.claim("the NPP is sealed like a UPP", self._sealed(npp), self._seal_detail)

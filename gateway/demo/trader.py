@@ -88,4 +88,3 @@ class Trader:
                 time.sleep(0.15)
             else:
                 yield document
-

@@ -31,9 +31,9 @@ def problem(status: int, error: GatewayError) -> HttpReply:
         "detail": error.text("en"),
         "detail_pl": error.text("pl"),
     }
-    return HttpReply(status, {"content-type": "application/problem+json"}, json.dumps(body, ensure_ascii=False).encode())
+    return HttpReply(status, {"Content-Type": "application/problem+json"}, json.dumps(body, ensure_ascii=False).encode())
 
 
 def text(status: int, words: str, extra: Mapping[str, str] | None = None) -> HttpReply:
     """A line for people."""
-    return HttpReply(status, {"content-type": "text/plain; charset=utf-8", **(extra or {})}, f"{words}\n".encode())
+    return HttpReply(status, {"Content-Type": "text/plain; charset=utf-8", **(extra or {})}, f"{words}\n".encode())

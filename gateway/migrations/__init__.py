@@ -16,7 +16,9 @@ def _config() -> Config:
 
 
 def upgrade(engine: Engine, revision: str = "head") -> None:
-    """Bring the database to `revision`. Two processes that start together wait for each other."""
+    """Bring the database to `revision`, if it is not there. Processes that start together wait for each other."""
+    if current(engine) == (newest() if revision == "head" else revision):
+        return
     config = _config()
     with engine.connect() as connection:
         if engine.dialect.name == "sqlite":

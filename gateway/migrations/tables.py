@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import registry.tables
-import schemas.tables
-
 import gateway.channels.tables
 import gateway.storage.tables
+import registry.tables
+import schemas.tables
 from gateway.database import metadata
 
 __all__ = ["gateway", "metadata", "registry", "schemas"]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
-from hashlib import sha256
 
 from gateway.endpoints.soap.contract import CHANNEL
 from gateway.endpoints.soap.envelope import CONTENT, Content, Element, qualified, unreadable
@@ -24,12 +23,11 @@ _MARKUP_STARTS = (b"<", b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What was handed in, decoded. `digest`: see `digest_of`."""
+    """What was handed in, decoded."""
 
     content: bytes
     filename: str | None
     attachments: tuple[Attachment, ...]
-    digest: bytes
 
 
 def read_document(request: Element, max_attachments: int) -> Document:
@@ -46,7 +44,7 @@ def read_document(request: Element, max_attachments: int) -> Document:
     attachments = _attachments(document, max_attachments)
     data = content.decoded()
     filename = safe_filename(content.attributes.get("filename"))
-    return Document(data, filename, attachments, digest_of(data, attachments))
+    return Document(data, filename, attachments)
 
 
 def _attachments(document: Element, limit: int) -> tuple[Attachment, ...]:
@@ -75,17 +73,6 @@ def _at_most_one(parent: Element, name: str) -> Element | None:
         name = found[0].local
         raise unreadable(f"element {name} stands {len(found)} times", f"element {name} występuje {len(found)} razy")
     return found[0] if found else None
-
-
-def digest_of(content: bytes, attachments: tuple[Attachment, ...]) -> bytes:
-    """SHA-256 of the content; with attachments, SHA-256 over the SHA-256 of the content and of each attachment in turn.
-
-    Digests of digests, so that no content can be made to look like another content with an attachment.
-    """
-    own = sha256(content).digest()
-    if not attachments:
-        return own
-    return sha256(own + b"".join(sha256(attachment.content).digest() for attachment in attachments)).digest()
 
 
 def safe_filename(name: str | None) -> str | None:

@@ -12,14 +12,14 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
-from uuid import uuid4
 
 import structlog
 
+from gateway.endpoints.http import After, HttpReply, text
 from gateway.endpoints.soap import reply
 from gateway.endpoints.soap.addressing import Addressing, read_addressing
 from gateway.endpoints.soap.contract import OPERATIONS, PULL, served
-from gateway.endpoints.soap.document import Document, read_document
+from gateway.endpoints.soap.document import read_document
 from gateway.endpoints.soap.envelope import Element, Envelope, read_envelope, unreadable
 from gateway.endpoints.soap.reply import HandedOut
 from gateway.endpoints.soap.token import Accounts, Proven, check_timestamp, prove, read_token
@@ -28,6 +28,7 @@ from gateway.faults import soap_fault
 from gateway.message import Received, Recorded
 from gateway.ports import Clock
 from gateway.settings import Settings
+from gateway.steps.receive import receive
 
 DOOR = "soap"
 LARGE = 100_000  # bytes of body from which reading moves off the event loop
@@ -56,18 +57,6 @@ class Mailbox(Protocol):
 
 Accept = Callable[[Received], Awaitable[Recorded]]
 T = TypeVar("T")
-After = Callable[[bool], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True)
-class HttpReply:
-    """What goes back. `after`, where given, must be awaited once with True when the whole body was handed to the
-    client's connection, with False when that failed."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    after: After | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +92,12 @@ class SoapDoor:
         if method in ("GET", "HEAD"):
             return self._file(query)
         if method != "POST":
-            return _text(405, "Użyj POST albo GET ?wsdl. Use POST, or GET ?wsdl.", {"Allow": "GET, HEAD, POST"})
+            return text(405, "Użyj POST albo GET ?wsdl. Use POST, or GET ?wsdl.", {"Allow": "GET, HEAD, POST"})
         if headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
-            return _text(415, "Nie kompresuj żądania. Do not compress the request.")
+            return text(415, "Nie kompresuj żądania. Do not compress the request.")
         media, charset = _content_type(headers.get("content-type", ""))
         if media not in ("text/xml", "application/xml", "application/soap+xml"):
-            return _text(415, "Użyj Content-Type: text/xml; charset=utf-8. Use Content-Type: text/xml; charset=utf-8.")
+            return text(415, "Użyj Content-Type: text/xml; charset=utf-8. Use Content-Type: text/xml; charset=utf-8.")
         return await self._post(body, charset, soap12=media == "application/soap+xml")
 
     def refuse(self, error: GatewayError) -> HttpReply:
@@ -119,7 +108,7 @@ class SoapDoor:
     def _file(self, query: str) -> HttpReply:
         content = self._contract.get(query.lower())
         if content is None:
-            return _text(404, "Tu jest ?wsdl, ?wsdl=2014 i pliki ?xsd=... Here are ?wsdl, ?wsdl=2014 and the files ?xsd=...")
+            return text(404, "Tu jest ?wsdl, ?wsdl=2014 i pliki ?xsd=... Here are ?wsdl, ?wsdl=2014 and the files ?xsd=...")
         return HttpReply(200, {"Content-Type": "text/xml; charset=utf-8"}, content)
 
     async def _post(self, body: bytes, charset: str | None, *, soap12: bool) -> HttpReply:
@@ -151,25 +140,27 @@ class SoapDoor:
         return prove(token, self._accounts, at, self._window)
 
     async def _accept_document(self, call: _Call) -> HttpReply:
-        document: Document = await self._run(call.large, read_document, call.element, self._settings.max_attachments)
-        received = Received(
-            sys_ref=str(uuid4()),
-            received_at=call.at,
-            door=DOOR,
-            caller=call.proven.caller,
-            content=document.content,
-            digest=document.digest,
-            filename=document.filename,
-            attachments=document.attachments,
-            message_id=call.addressing.message_id,
-            nonce=call.proven.nonce,
-        )
+        received = await self._run(call.large, self._received, call)
         try:
             recorded = await self._accept(received)
         except GatewayError as error:
             _log.info("soap.not_accepted", code=error.code, account=received.caller.account_id, digest=received.digest.hex())
             raise
         return _xml(200, reply.accepted(call.addressing, recorded.sys_ref))
+
+    def _received(self, call: _Call) -> Received:
+        document = read_document(call.element, self._settings.max_attachments)
+        return receive(
+            document.content,
+            caller=call.proven.caller,
+            door=DOOR,
+            received_at=call.at,
+            limit=self._settings.max_content,
+            filename=document.filename,
+            attachments=document.attachments,
+            message_id=call.addressing.message_id,
+            nonce=call.proven.nonce,
+        )
 
     async def _get_next_document(self, call: _Call) -> HttpReply:
         """The element targetSystem of 2022 is taken and not looked at: the mailbox has no filters yet."""
@@ -235,7 +226,3 @@ _XML = {"Content-Type": "text/xml; charset=utf-8"}
 
 def _xml(status: int, body: bytes, after: After | None = None) -> HttpReply:
     return HttpReply(status, _XML, body, after)
-
-
-def _text(status: int, words: str, extra: Mapping[str, str] | None = None) -> HttpReply:
-    return HttpReply(status, {"Content-Type": "text/plain; charset=utf-8", **(extra or {})}, f"{words}\n".encode())
