@@ -37,18 +37,19 @@ class Profiles:
     def load(cls, folders: Sequence[Traversable] = ()) -> Profiles:
         """The built-in profiles and those in the subfolders of `folders`, each `<folder>/<system>.toml`.
 
-        Raises Failed(adapter.profile) for the first mistake found, also for one system described twice.
+        A profile of a later folder replaces that of an earlier one, so an operator can have his own for a system that is
+        built in. Raises Failed(adapter.profile) for the first mistake found, also for one folder with two for one system.
         """
-        seen: dict[str, str] = {}
-        profiles = []
+        profiles: dict[str, SystemProfile] = {}
         for folder in (files("adapters"), *folders):
+            seen: dict[str, str] = {}
             for file in _toml_files(folder):
                 profile = read_profile(file.read_bytes(), str(file))
                 if profile.system in seen:
                     _wrong(str(file), "", "system", f"{profile.system} is already described by {seen[profile.system]}; remove one of them")
                 seen[profile.system] = str(file)
-                profiles.append(profile)
-        return cls(profiles)
+                profiles[profile.system] = profile
+        return cls(list(profiles.values()))
 
     def __iter__(self) -> Iterator[SystemProfile]:
         return iter(self._systems.values())

@@ -27,7 +27,7 @@ class Entity:
 
 
 ANNA = Person("Anna", "Przykładowa", "80010112340000000", "anna@agencja.example", "demo-haslo-Anny-2026", "RSA-2048")
-JAN = Person("Jan", "Praktykant", "90020212345000000", "jan@agencja.example", "demo-haslo-Jana-2026", "P-256")
+JAN = Person("Jan", "Praktykant", "90020212347000000", "jan@agencja.example", "demo-haslo-Jana-2026", "P-256")
 PERSONS = (ANNA, JAN)
 AGENCY = Entity("Agencja Celna Przykład", "PL700000001500000", "PL700000001500000")
 IMPORTER = Entity("Importer Przykład", "PL852963741300000", "PL852963741300000")

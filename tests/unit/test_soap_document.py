@@ -6,7 +6,7 @@ from hashlib import sha256
 
 import pytest
 
-from gateway.endpoints.soap.document import digest_of
+from gateway.steps.receive import digest as digest_of
 from gateway.errors import Rejected
 from gateway.message import Attachment, Received
 from tests.soap_requests import DOCUMENT, Gate, accept_body, b64, content, envelope, told
