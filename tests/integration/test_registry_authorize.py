@@ -18,7 +18,7 @@ from registry.accounts import Accounts
 from registry.authorize import DatabaseRegistry
 from registry.changes import end_representation, revoke_certificate
 from registry.dates import read_moment
-from registry.tables import entities, permissions, representations
+from registry.tables import entities, identifiers, permissions, representations
 from tests.registry_setting import (
     AGENCY,
     ANNA,
@@ -95,6 +95,38 @@ def test_a2_one_link_lacks_the_right(engine: Engine) -> None:
     assert code(ask(engine, AGENCY, "AES/CC515C")) == "authorize.no_permission"
 
 
+def test_a2_links_of_different_agencies_are_never_paired(engine: Engine, tmp_path: Path) -> None:
+    """Anna may do all in the agency but not in the other; for the client it is the other way round."""
+    other = "DE000000000000001"
+    link = "form: employee, valid_from: 2026-01-01, permissions"
+    import_text(
+        engine,
+        tmp_path,
+        f"""
+entities: [{{idSISC: {other}, name: Inna Agencja}}]
+representations:
+  - {{person: 80010112340000000, principal: {other}, {link}: ["NCTS2/*"]}}
+  - {{agency: {other}, principal: {CLIENT}, {link}: ["AES/*"]}}
+  - {{person: 80010112340000000, principal: {AGENCY}, {link}: ["AES/*"]}}
+""",
+    )
+    assert code(ask(engine)) == "authorize.link_lacks_permission"
+    assert code(ask(engine, permission="AES/CC515C")) == "authorize.link_lacks_permission"
+
+
+def test_a_value_that_names_two_entities_names_none(engine: Engine) -> None:
+    assert code(ask(engine, COMPANY)) == "granted"
+    with writing(engine) as connection:
+        connection.execute(insert(identifiers).values(value="TWICE", kind="TC", entity_id=1))
+        connection.execute(insert(entities).values(id_sisc="TWICE", name="another"))
+        bump(connection, "registry")
+    assert code(ask(engine, "TWICE")) == "authorize.unknown_party"
+
+
+def test_a_fingerprint_in_capitals_is_the_same(engine: Engine) -> None:
+    assert code(ask(engine, print_=FINGERPRINT.upper())) == "granted"
+
+
 def test_a3_account_without_person_suspended_unknown(engine: Engine, tmp_path: Path) -> None:
     import_text(engine, tmp_path, REGISTER.replace("password: tajne-hasło", "active: false"))
     assert code(ask(engine)) == "authorize.account_inactive"
@@ -158,7 +190,10 @@ def test_naive_instant_is_an_error(engine: Engine) -> None:
 def test_remembered_answers_follow_the_dated_edges(engine: Engine) -> None:
     """One cache asked about instants in any order gives what a fresh one gives, texts included."""
     cached, number = DatabaseRegistry(engine), account_id(engine)
-    instants = [read_moment(text) for text in ("2026-06-15", "2027-01-01", "2026-12-31T23:59:59", "2025-12-31", "2026-06-16", "2041-01-01")]
+    instants = [
+        read_moment(text)
+        for text in ("2026-01-01", "2026-06-15", "2027-01-01", "2026-12-31T23:59:59", "2025-12-31", "2026-06-16", "2041-01-01")
+    ]
     for at in (*instants, *reversed(instants)):
         for party in (CLIENT, COMPANY, "nobody"):
             fresh = DatabaseRegistry(engine).authorize(number, FINGERPRINT, NEEDED, party, at)
