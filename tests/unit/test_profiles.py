@@ -63,11 +63,19 @@ def test_an_unknown_system_has_no_route() -> None:
     assert caught.value.code == "route.no_route"
 
 
-def test_another_folder_adds_systems_and_may_not_describe_one_again(tmp_path: Path) -> None:
+def test_another_folder_adds_systems_and_replaces_built_in_ones(tmp_path: Path) -> None:
     (tmp_path / "invented").mkdir()
     (tmp_path / "invented" / "new.toml").write_text(GOOD.replace('system = "NCTS2"', 'system = "INVENTED"'))
-    assert {profile.system for profile in Profiles.load([tmp_path])} >= {"NCTS2", "INVENTED"}
-    (tmp_path / "invented" / "again.toml").write_text(GOOD)
+    (tmp_path / "invented" / "own.toml").write_text(GOOD.replace("title_en = \"Transit", "title_en = \"My transit"))
+    profiles = Profiles.load([tmp_path])
+    assert {profile.system for profile in profiles} >= {"NCTS2", "INVENTED"}
+    assert profiles.system("NCTS2") != Profiles.load().system("NCTS2")
+
+
+def test_one_folder_may_not_describe_a_system_twice(tmp_path: Path) -> None:
+    (tmp_path / "invented").mkdir()
+    for name in ("one", "two"):
+        (tmp_path / "invented" / f"{name}.toml").write_text(GOOD)
     with pytest.raises(Failed, match="NCTS2 is already described"):
         Profiles.load([tmp_path])
 
