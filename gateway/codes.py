@@ -66,11 +66,6 @@ CODES: dict[str, Code] = {
         "Identyfikator MessageID był już użyty dla innej treści. Nadaj nowy MessageID.",
         "This MessageID was already used for other content. Give the message a new MessageID.",
     ),
-    "receive.endpoint_retired": Code(
-        "fault",
-        "Ten kanał został zamknięty {date}. Użyj adresu {address}.",
-        "This channel was closed on {date}. Use {address}.",
-    ),
     "receive.busy": Code(
         "fault",
         "Zbyt wiele jednoczesnych połączeń. Ponów za {seconds} s; niczego nie przyjęto.",
@@ -408,11 +403,6 @@ CODES: dict[str, Code] = {
         "none",
         "System {system} nie dopuścił wywołania: {detail}. Sprawdź adres i sekret w ustawieniach ({settings}), potem ponów.",
         "System {system} did not let the call in: {detail}. Check address and secret in the settings ({settings}), then retry.",
-    ),
-    "deliver.deadline": Code(
-        "none",
-        "Nie dostarczono do {system} przed terminem {deadline} (prób: {attempts}). Ostatni błąd: {last}.",
-        "Not delivered to {system} before {deadline} (attempts: {attempts}). Last error: {last}.",
     ),
     "reply.garbage": Code(
         "none", "Odpowiedź systemu {system} jest nieczytelna: {detail}.", "The answer of {system} cannot be read: {detail}."

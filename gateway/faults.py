@@ -80,7 +80,6 @@ _SOAP: dict[str, _Row] = {
     "receive.soap_version": _Row("", code=(SOAP_ENVELOPE, "VersionMismatch")),
     "receive.must_understand": _Row("", code=(SOAP_ENVELOPE, "MustUnderstand")),
     "receive.message_id_reused": _Row(COMMUNICATION, "tech", "E003"),
-    "receive.endpoint_retired": _SERVER,
     "receive.not_served": _SERVER,
     "receive.busy": _Row(BUSY, "tech", "E011", retry_after=5),
     "record.store_unavailable": _Row(INTERNAL, "tech", "E001", retry_after=5),

@@ -7,7 +7,10 @@ from importlib import import_module
 import click
 
 #: The commands. Each is loaded when it is asked for, from the module of its name (dashes as underscores).
-COMMANDS = ("serve", "worker", "messages", "dead-letters", "schemas", "signatures", "registry", "simulate", "demo", "doctor", "init")
+COMMANDS = (
+    *("serve", "worker", "messages", "dead-letters", "schemas", "signatures", "registry", "codes"),
+    *("init", "doctor", "demo", "simulate"),
+)
 
 
 class _Lazy(click.Group):
