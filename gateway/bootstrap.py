@@ -168,12 +168,13 @@ def connect(settings: Settings, profiles: Profiles, parser: HardenedParser) -> M
     for profile in profiles:
         if profile.transport["url_setting"] in settings.systems:
             adapters[profile.system] = NctsAdapter(
-                profile, settings.systems[profile.transport["url_setting"]], _secret(settings, profile), parser
+                profile, settings.systems[profile.transport["url_setting"]], system_secret(settings, profile), parser
             )
     return adapters
 
 
-def _secret(settings: Settings, profile: SystemProfile) -> SystemSecrets:
+def system_secret(settings: Settings, profile: SystemProfile) -> SystemSecrets:
+    """The secret shared with a system. Raises Failed(adapter.secret)."""
     name = profile.proof.secret_setting if profile.proof else ""
     if name not in settings.systems:
         raise Failed("adapter.secret", file=f"BRAMA_SYSTEMS__{name.upper()}", detail="is not set")

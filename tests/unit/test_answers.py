@@ -35,7 +35,9 @@ def put(database: Database, keys: BusinessKeys = REQUEST, content: bytes = b"<a/
     return call.sys_ref
 
 
-def answer(root: str = "CC928C", state: str | None = "acknowledged", system: str = "NCTS2", content: bytes = b"<x/>", **keys: str) -> Answer:
+def answer(
+    root: str = "CC928C", state: str | None = "acknowledged", system: str = "NCTS2", content: bytes = b"<x/>", **keys: str
+) -> Answer:
     known = {"message_id": "A1", "correlation_id": "MSG1", "recipient": "PL1"} | keys
     return Answer(system, "{http://ncts.dgtaxud.ec}" + root, content, BusinessKeys(**{k: v for k, v in known.items() if v}), state)
 
@@ -64,7 +66,9 @@ def test_the_same_answer_twice_is_attached_once(database: Database, desk: Answer
 
 def test_without_correlation_by_lrn_then_by_the_mrn_learned_from_an_answer(database: Database, desk: AnswerDesk) -> None:
     sys_ref = put(database)
-    assert desk.attach(answer("CC028C", "mrn_allocated", correlation_id="", lrn="LRN1", mrn="26PL0", content=b"<1/>"), AT).sys_ref == sys_ref
+    assert (
+        desk.attach(answer("CC028C", "mrn_allocated", correlation_id="", lrn="LRN1", mrn="26PL0", content=b"<1/>"), AT).sys_ref == sys_ref
+    )
     assert desk.attach(answer("CC029C", "released", correlation_id="", lrn="", mrn="26PL0", content=b"<2/>"), AT).sys_ref == sys_ref
 
 
