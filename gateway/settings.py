@@ -45,6 +45,14 @@ class Settings(BaseSettings):
             raise ValueError("leave it empty: this version queues in the database only")
         return url
 
+    @field_validator("listen")
+    @classmethod
+    def _address_and_port(cls, listen: str) -> str:
+        host, colon, port = listen.rpartition(":")
+        if not (host and colon and port.isdecimal() and int(port) < 65536):
+            raise ValueError("write ADDRESS:PORT, such as 127.0.0.1:8080 or [::1]:8080")
+        return listen
+
     @property
     def database(self) -> str:
         return self.database_url or f"sqlite:///{self.home.absolute() / 'brama.db'}"
