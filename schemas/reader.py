@@ -26,6 +26,8 @@ class SchemaReader:
         self._generation = 0
         self.catalogue = Catalogue(self._shipped)
         self.grammars = Grammars(limit)
+        # by root, for the type seen last: hashing a whole DocumentType would cost as much as all the rest of `validate`
+        self._ready: dict[str, tuple[DocumentType, Grammar]] = {}
 
     def refresh(self, connection: Connection) -> bool:
         """Read the database's editions if they changed since the last call; whether they had."""
@@ -34,6 +36,7 @@ class SchemaReader:
             return False
         self.catalogue = Catalogue([*self._shipped, *store.load(connection)])
         self._generation = number
+        self._ready = {}
         return True
 
     def identify(self, root: str, at: datetime) -> DocumentType:
@@ -48,9 +51,18 @@ class SchemaReader:
         """See `gateway.ports.Schemas`. Raises Rejected(identify.unknown) for a type that is in no edition."""
         if root.tag != document_type.root:  # a grammar has all roots of its edition: another one's must not do
             return (wrong_root(root, document_type.name),)
-        grammar = self.grammar(*self.catalogue.document(document_type))
+        known, grammar = self._ready.get(document_type.root) or self._prepare(document_type)
+        if known is not document_type and known != document_type:
+            grammar = self._prepare(document_type)[1]
+        grammar.used = next(self.grammars.uses)
         errors = grammar.errors(root)
         return explain(root, errors, grammar.patterns) if errors else ()
+
+    def _prepare(self, document_type: DocumentType) -> tuple[DocumentType, Grammar]:
+        ready = document_type, self.grammar(*self.catalogue.document(document_type))
+        held = {root: kept for root, kept in self._ready.items() if self.grammars.holds(kept[1])}
+        self._ready = held | {document_type.root: ready}
+        return ready
 
     def grammar(self, edition: Edition, document: Document) -> Grammar:
         """The compiled grammar of a document. Raises Failed(schemas.package)."""
