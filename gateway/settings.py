@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
@@ -29,6 +30,7 @@ class Settings(BaseSettings):
     )
     profiles: Path | None = Field(default=None, description="folder of profiles that add to or replace the built-in ones")
     issuer: str = Field(default="Brama", description="the gateway's name in receipts")
+    metrics_for: Literal["loopback", "everyone"] = Field(default="loopback", description="who may read /metrics")
     claim_seconds: float = Field(default=180, description="how long a polled document or a claimed delivery is held")
 
     @field_validator("database_url")
