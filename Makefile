@@ -33,7 +33,7 @@ check: $(STAMP) ## lint, format, types, import rules, security
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/bandit -q -c pyproject.toml -r gateway schemas transformers adapters registry
+	$(BIN)/bandit -q -ll -c pyproject.toml -r gateway schemas transformers adapters registry
 
 bench: $(STAMP) ## measure, with the floor beside it (about 8 minutes)
 	$(BIN)/python -m bench

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from ipaddress import ip_address
 from typing import Any
 
 import structlog
@@ -68,7 +69,7 @@ class Application:
             except TimeoutError:
                 return text(408, "Send the body within a minute.", {"connection": "close"})
             return await self._house.answer_door.handle(path.removeprefix("/systems/").removesuffix("/answers"), headers, body)
-        return self._plain(scope["method"], path)
+        return self._plain(scope, path)
 
     async def _soap(self, scope: Scope, headers: Mapping[str, str], receive: Receive, taken: _Taken) -> HttpReply:
         door = self._house.soap_door
@@ -104,19 +105,23 @@ class Application:
                 if not message.get("more_body", False):
                     return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    def _plain(self, method: str, path: str) -> HttpReply:
-        if method not in ("GET", "HEAD"):
+    def _plain(self, scope: Scope, path: str) -> HttpReply:
+        if scope["method"] not in ("GET", "HEAD"):
             return text(405, "Only GET here.", {"allow": "GET, HEAD"})
         if path == "/health/live":
             return text(200, "alive")
         if path == "/health/ready":
             trouble = self._house.trouble()
             return text(503, trouble, {"retry-after": "2"}) if trouble else text(200, "ready")
-        if path == "/metrics":
+        if path == "/metrics" and self._may_read_metrics(scope):
             return HttpReply(200, {"content-type": "text/plain; version=0.0.4; charset=utf-8"}, exposition(self._house.database.engine))
         if path == "/":
             return text(200, f"Brama. WSDL: {self._house.settings.url}{SOAP_PATH}?wsdl")
         return text(404, f"Nothing here. The WSDL is at {SOAP_PATH}?wsdl")
+
+    def _may_read_metrics(self, scope: Scope) -> bool:
+        """How much goes through the gateway is nobody's business but the operators'."""
+        return self._house.settings.metrics_for == "everyone" or ip_address((scope["client"] or ("0.0.0.0",))[0]).is_loopback  # noqa: S104
 
 
 class _Taken:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from sqlalchemy import delete
 from sqlalchemy.exc import SQLAlchemyError
 
 from adapters.ncts.adapter import NctsAdapter
@@ -32,9 +33,10 @@ from gateway.security.signatures import Verifier
 from gateway.security.xml import HardenedParser
 from gateway.settings import Settings
 from gateway.storage.mailbox import Mailbox
+from gateway.storage.tables import nonces
 from registry.accounts import Account, Accounts, channel_password
 from registry.authorize import DatabaseRegistry
-from schemas.reader import SchemaReader
+from schemas.reader import LiveSchemas
 from schemas.shipped import shipped_editions
 
 LARGE_AT_ONCE = 2  # large documents judged at once beside the event loop
@@ -105,8 +107,15 @@ class Workshop:
     channel: DatabaseChannel
     dispatching: Dispatching
 
+    database: Database
+
     def now(self) -> datetime:
         return self.dispatching.now()
+
+    def forget_nonces(self, at: datetime) -> None:
+        """Raises StoreBusy."""
+        with self.database.writing() as connection:
+            connection.execute(delete(nonces).where(nonces.c.expires_at < at))
 
 
 @contextmanager
@@ -114,9 +123,7 @@ def open_gatehouse(settings: Settings) -> Iterator[Gatehouse]:
     """Everything a server needs. Raises Failed(...) naming what is missing."""
     clock, database, parser = SystemClock(), Database(settings.database), HardenedParser()
     profiles = load_profiles(settings)
-    schemas = SchemaReader(shipped_editions())
-    with database.reading() as connection:
-        schemas.refresh(connection)
+    schemas = LiveSchemas(shipped_editions(), database.engine)
     channel = DatabaseChannel(database, claim_seconds=settings.claim_seconds)
     desk = AnswerDesk(database, profiles)
     dispatching = Dispatching(connect(settings, profiles, parser), channel, desk, clock.now)
@@ -151,7 +158,7 @@ async def open_workshop(settings: Settings) -> AsyncIterator[Workshop]:
     channel = DatabaseChannel(database, claim_seconds=settings.claim_seconds)
     adapters = connect(settings, profiles, HardenedParser())
     try:
-        yield Workshop(profiles, channel, Dispatching(adapters, channel, AnswerDesk(database, profiles), clock.now))
+        yield Workshop(profiles, channel, Dispatching(adapters, channel, AnswerDesk(database, profiles), clock.now), database)
     finally:
         for adapter in adapters.values():
             await adapter.close()
@@ -168,12 +175,13 @@ def connect(settings: Settings, profiles: Profiles, parser: HardenedParser) -> M
     for profile in profiles:
         if profile.transport["url_setting"] in settings.systems:
             adapters[profile.system] = NctsAdapter(
-                profile, settings.systems[profile.transport["url_setting"]], _secret(settings, profile), parser
+                profile, settings.systems[profile.transport["url_setting"]], system_secret(settings, profile), parser
             )
     return adapters
 
 
-def _secret(settings: Settings, profile: SystemProfile) -> SystemSecrets:
+def system_secret(settings: Settings, profile: SystemProfile) -> SystemSecrets:
+    """The secret shared with a system. Raises Failed(adapter.secret)."""
     name = profile.proof.secret_setting if profile.proof else ""
     if name not in settings.systems:
         raise Failed("adapter.secret", file=f"BRAMA_SYSTEMS__{name.upper()}", detail="is not set")

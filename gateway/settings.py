@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
@@ -29,6 +30,7 @@ class Settings(BaseSettings):
     )
     profiles: Path | None = Field(default=None, description="folder of profiles that add to or replace the built-in ones")
     issuer: str = Field(default="Brama", description="the gateway's name in receipts")
+    metrics_for: Literal["loopback", "everyone"] = Field(default="loopback", description="who may read /metrics")
     claim_seconds: float = Field(default=180, description="how long a polled document or a claimed delivery is held")
 
     @field_validator("database_url")
@@ -44,6 +46,14 @@ class Settings(BaseSettings):
         if url:
             raise ValueError("leave it empty: this version queues in the database only")
         return url
+
+    @field_validator("listen")
+    @classmethod
+    def _address_and_port(cls, listen: str) -> str:
+        host, colon, port = listen.rpartition(":")
+        if not (host and colon and port.isdecimal() and int(port) < 65536):
+            raise ValueError("write ADDRESS:PORT, such as 127.0.0.1:8080 or [::1]:8080")
+        return listen
 
     @property
     def database(self) -> str:

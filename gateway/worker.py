@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
+from sqlalchemy.exc import OperationalError
 
 from gateway.bootstrap import Workshop, open_workshop
 from gateway.channels.queue import LostLease
@@ -21,6 +22,7 @@ log = structlog.get_logger("brama.worker")
 
 POLL = 0.2  # seconds between looks into an empty queue
 AT_ONCE = 16  # deliveries in work at once
+SWEEP = timedelta(minutes=1)
 
 
 class Worker:
@@ -29,19 +31,33 @@ class Worker:
     def __init__(self, shop: Workshop, now: Callable[[], datetime], at_once: int = AT_ONCE) -> None:
         self._shop, self._now, self._at_once = shop, now, at_once
         self._running: set[asyncio.Task[None]] = set()
+        self._swept_at: datetime | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
+            self._sweep()
             if not self._claim():
                 await self._rest(stop)
         if self._running:
             await asyncio.wait(self._running)
 
+    def _sweep(self) -> None:
+        """Once a minute, drop the nonces whose token could not be accepted any more anyway."""
+        at = self._now()
+        if self._swept_at is not None and at - self._swept_at < SWEEP:
+            return
+        self._swept_at = at
+        try:
+            self._shop.forget_nonces(at)
+        except (StoreBusy, OperationalError):
+            log.warning("sweep_put_off")
+
     def _claim(self) -> int:
         free = self._at_once - len(self._running)
         try:
             jobs = self._shop.channel.claim(free, self._now()) if free else []
-        except StoreBusy:
+        except (StoreBusy, OperationalError):
+            log.warning("queue_unavailable")
             return 0
         for job in jobs:
             task = asyncio.create_task(self._work(job))

@@ -8,8 +8,8 @@ reading. A server process validates in one thread, so the lock is never waited f
 from __future__ import annotations
 
 import ctypes
+import itertools
 import threading
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,24 +38,29 @@ class RawError:
     message: str
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Grammar:
-    """One compiled grammar. `memory` is the bytes its compilation took, `patterns` maps rewritten patterns to the published ones."""
+    """One compiled grammar. `memory` is the bytes its compilation took, `patterns` maps rewritten patterns to the published ones.
+
+    `used` is the number of its last use among those of all grammars.
+    """
 
     schema: etree.XMLSchema
     memory: int
     patterns: dict[str, str]
+    used: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def errors(self, root: _Element) -> list[RawError]:
         """All errors of the tree below `root`; empty means valid."""
         with self.lock:
             try:
-                if self.schema.validate(root):
+                if self.schema(root):
                     return []
             except etree.XMLSchemaValidateError:
                 # libxml2 gives a value up when its pattern needs more than 10 million steps: never taken for valid
-                return [*self._log(), RawError(xsd.line_of(root), "", TOO_COMPLEX, "")]
+                known = [error for error in self._log() if error.kind != "SCHEMAV_INTERNAL"]
+                return [*known, RawError(xsd.line_of(root), "", TOO_COMPLEX, "")]
             return self._log()
 
     def _log(self) -> list[RawError]:
@@ -169,28 +174,32 @@ def _located(package: Package, texts: dict[str, bytes], error: etree.XMLSchemaPa
 
 
 class Grammars:
-    """The grammars in use, the least recently used one dropped when there are more than `limit`."""
+    """The grammars in use; the least recently used one is dropped when there are more than `limit`.
+
+    Whoever validates sets `grammar.used = next(grammars.uses)`: cheaper than keeping a list in order.
+    """
 
     def __init__(self, limit: int = MAX_GRAMMARS) -> None:
         self.limit = limit
-        self._kept: OrderedDict[tuple[str, int], Grammar] = OrderedDict()
+        self.uses = itertools.count(1)
+        self._kept: dict[tuple[str, int], Grammar] = {}
         self._lock = threading.Lock()
 
     def get(self, key: tuple[str, int], make: Callable[[], Grammar]) -> Grammar:
         """The grammar of this package digest and number, compiled once by whichever thread comes first."""
-        grammar = self._kept.get(key)
-        if grammar is None:
-            with self._lock:
-                grammar = self._kept.get(key)
-                if grammar is None:
-                    grammar = self._kept[key] = make()
-                while len(self._kept) > self.limit:
-                    self._kept.popitem(last=False)
-        elif len(self._kept) > 1:
-            with self._lock:
-                if key in self._kept:
-                    self._kept.move_to_end(key)
-        return grammar
+        with self._lock:
+            grammar = self._kept.get(key)
+            if grammar is None:
+                grammar = make()
+                while len(self._kept) >= self.limit:
+                    del self._kept[min(self._kept, key=lambda kept: self._kept[kept].used)]
+                self._kept[key] = grammar
+            grammar.used = next(self.uses)
+            return grammar
+
+    def holds(self, grammar: Grammar) -> bool:
+        """Whether it has not been dropped."""
+        return any(kept is grammar for kept in self._kept.values())
 
     def __len__(self) -> int:
         return len(self._kept)

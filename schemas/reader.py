@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from datetime import datetime
 
 from lxml.etree import _Element
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Engine
 
 from gateway.database import generation
 from gateway.message import DocumentType, Violation
@@ -26,6 +27,8 @@ class SchemaReader:
         self._generation = 0
         self.catalogue = Catalogue(self._shipped)
         self.grammars = Grammars(limit)
+        # by root, for the type seen last: hashing a whole DocumentType would cost as much as all the rest of `validate`
+        self._ready: dict[str, tuple[DocumentType, Grammar]] = {}
 
     def refresh(self, connection: Connection) -> bool:
         """Read the database's editions if they changed since the last call; whether they had."""
@@ -34,6 +37,7 @@ class SchemaReader:
             return False
         self.catalogue = Catalogue([*self._shipped, *store.load(connection)])
         self._generation = number
+        self._ready = {}
         return True
 
     def identify(self, root: str, at: datetime) -> DocumentType:
@@ -48,11 +52,40 @@ class SchemaReader:
         """See `gateway.ports.Schemas`. Raises Rejected(identify.unknown) for a type that is in no edition."""
         if root.tag != document_type.root:  # a grammar has all roots of its edition: another one's must not do
             return (wrong_root(root, document_type.name),)
-        grammar = self.grammar(*self.catalogue.document(document_type))
+        known, grammar = self._ready.get(document_type.root) or self._prepare(document_type)
+        if known is not document_type and known != document_type:
+            grammar = self._prepare(document_type)[1]
+        grammar.used = next(self.grammars.uses)
         errors = grammar.errors(root)
         return explain(root, errors, grammar.patterns) if errors else ()
+
+    def _prepare(self, document_type: DocumentType) -> tuple[DocumentType, Grammar]:
+        ready = document_type, self.grammar(*self.catalogue.document(document_type))
+        held = {root: kept for root, kept in self._ready.items() if self.grammars.holds(kept[1])}
+        self._ready = held | {document_type.root: ready}
+        return ready
 
     def grammar(self, edition: Edition, document: Document) -> Grammar:
         """The compiled grammar of a document. Raises Failed(schemas.package)."""
         number = document.grammar
         return self.grammars.get((edition.digest, number), lambda: compile_grammar(analyse(unpack(edition.blob)), number))
+
+
+class LiveSchemas(SchemaReader):
+    """A reader that sees what is imported while it runs, at most `max_age` seconds later.
+
+    The version number is looked up, not the editions, and only when a document is identified.
+    """
+
+    def __init__(self, shipped: Sequence[Edition], engine: Engine, *, max_age: float = 0.5) -> None:
+        super().__init__(shipped)
+        self._engine, self._max_age = engine, max_age
+        self._looked_at = float("-inf")
+
+    def identify(self, root: str, at: datetime) -> DocumentType:
+        """See `gateway.ports.Schemas`. Raises SQLAlchemyError when the database does not answer."""
+        if time.monotonic() - self._looked_at >= self._max_age:
+            self._looked_at = time.monotonic()
+            with self._engine.connect() as connection:
+                self.refresh(connection)
+        return super().identify(root, at)

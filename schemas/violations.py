@@ -17,8 +17,8 @@ MAX_VALUE = 40  # characters of a value that are repeated to the sender
 MAX_LIST = 12  # names or values offered as what is expected
 
 STEP = re.compile(r"^(?:(?P<prefix>[^:\[\]]+):)?(?P<name>[^:\[\]]+)(?:\[(?P<number>\d+)\])?$")
-ATTRIBUTE = re.compile(r"^Element '[^']*', attribute '([^']*)'")
-ALLOWED = re.compile(r"allowed (?:(?:maximum |minimum )?length of )?\(?'([^']*)'\)?\.?$")
+ATTRIBUTE = re.compile(r"^Element '[^']*'(?:, attribute|: The attribute) '([^']*)'")
+ALLOWED = re.compile(r"'([^']*)'[^']*$")  # the engine names the limit last
 LENGTH = re.compile(r"has a length of '(\d+)'")
 PATTERN = re.compile(r"is not accepted by the pattern '(.*)'\.$", re.DOTALL)
 SET = re.compile(r"is not an element of the set \{(.*)\}\.$", re.DOTALL)

@@ -8,16 +8,17 @@ the same and leaves the state alone.
 from __future__ import annotations
 
 import hashlib
+import re
 from datetime import datetime
 from uuid import uuid4
 
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import and_, insert, select, text, update
 from sqlalchemy.engine import Connection
 
 from gateway.channels.correlation import lookups
 from gateway.channels.queue import fingerprint
 from gateway.channels.tables import dead_letters, deliveries
-from gateway.database import AnyRow, Database
+from gateway.database import LOCK_LIMIT, AnyRow, Database
 from gateway.errors import Failed, GatewayError
 from gateway.message import Answer, Replied
 from gateway.ports import Profiles
@@ -29,13 +30,14 @@ from gateway.storage.tables import messages
 class AnswerDesk:
     """Attaches answers to their messages, or keeps them for a person."""
 
-    def __init__(self, database: Database, profiles: Profiles) -> None:
-        self._database, self._profiles = database, profiles
+    def __init__(self, database: Database, profiles: Profiles, *, patience: float = LOCK_LIMIT) -> None:
+        """`patience`: seconds to wait for the write lock; every method raises StoreBusy after it."""
+        self._database, self._profiles, self._patience = database, profiles, patience
 
     def attach(self, answer: Answer, at: datetime) -> Replied:
         """See the port `Answers`. The same bytes for the same message are attached once."""
         name = answer.root.rpartition("}")[2]
-        with self._database.writing() as connection:
+        with self._database.writing(self._patience) as connection:
             message = _match(connection, answer)
             document_id = str(uuid4())
             new = mailbox.put(
@@ -44,7 +46,7 @@ class AnswerDesk:
                 message=message.id,
                 document_id=document_id,
                 kind=name,
-                filename=f"{name}_{answer.keys.message_id or document_id}.xml",
+                filename=f"{name}_{_UNSAFE.sub('-', answer.keys.message_id or document_id)}.xml",
                 digest=hashlib.sha256(answer.content).digest(),
                 content=answer.content,
                 at=at,
@@ -62,16 +64,20 @@ class AnswerDesk:
         moves = self._profiles.system(answer.system).flow.get(flow_state or "sent", ())
         if answer.state is not None and answer.root.rpartition("}")[2] in moves:
             connection.execute(update(deliveries).where(deliveries.c.message == message).values(flow_state=answer.state))
-        connection.execute(
+        arrived = connection.execute(
             update(deliveries)
-            .where(deliveries.c.message == message, deliveries.c.state == "due", deliveries.c.attempts > 0)
+            .where(deliveries.c.message == message, deliveries.c.state.in_(("due", "dead")), deliveries.c.attempts > 0)
             .values(state="delivered", ended_at=at)
-        )
+            .returning(deliveries.c.id)
+        ).scalar()
+        if arrived is not None:
+            open_letters = and_(dead_letters.c.delivery == arrived, dead_letters.c.closed_at.is_(None))
+            connection.execute(update(dead_letters).where(open_letters).values(closed_at=at, closed_as="answered"))
 
     def keep(self, system: str, content: bytes, error: GatewayError, at: datetime) -> None:
         """An answer that nobody can be given: a dead letter with its bytes."""
         text = error.text("en")
-        with self._database.writing() as connection:
+        with self._database.writing(self._patience) as connection:
             connection.execute(
                 insert(dead_letters).values(
                     kind="answer",
@@ -88,6 +94,7 @@ class AnswerDesk:
             )
 
 
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]")  # in a file name that somebody else's identifier enters
 _ACCEPTED = text("messages.state = 'accepted'")  # literally so, or SQLite does not see that the partial index serves
 _COLUMNS = {"message_id": messages.c.business_id, "lrn": messages.c.lrn, "mrn": messages.c.mrn}
 

@@ -35,11 +35,14 @@ def shown(connection: Connection, number: int) -> AnyRow | None:
 def retry(connection: Connection, number: int, at: datetime) -> bool:
     """Put the delivery back into the queue with a new deadline of the same length; its stored request is sent unchanged.
 
-    False when the letter is closed already (a double click does nothing) or is an answer, which has no delivery.
+    False when the letter is closed already (a double click does nothing). For an answer, which has no delivery, this only
+    closes the letter: the caller has attached it.
     """
-    letter = _close(connection, number, at, "retried", None, kind="delivery")
+    letter = _close(connection, number, at, "retried", None)
     if letter is None:
         return False
+    if letter.delivery is None:
+        return True
     row = connection.execute(select(deliveries).where(deliveries.c.id == letter.delivery)).one()
     connection.execute(
         update(deliveries)
@@ -48,6 +51,14 @@ def retry(connection: Connection, number: int, at: datetime) -> bool:
     )
     store.remember(connection, row.message, at, "retried", "ok", f"dead letter {number}")
     return True
+
+
+def answer(connection: Connection, number: int) -> bytes | None:
+    """The bytes of an open dead letter that is an answer; None for any other."""
+    query = select(dead_letters.c.content).where(
+        dead_letters.c.id == number, dead_letters.c.closed_at.is_(None), dead_letters.c.kind == "answer"
+    )
+    return connection.execute(query).scalar()
 
 
 def discard(connection: Connection, number: int, why: str, at: datetime) -> bool:
@@ -74,9 +85,9 @@ def _query() -> Select[*tuple[Any, ...]]:
     )
 
 
-def _close(connection: Connection, number: int, at: datetime, how: str, why: str | None, kind: str | None = None) -> AnyRow | None:
+def _close(connection: Connection, number: int, at: datetime, how: str, why: str | None) -> AnyRow | None:
     query = select(*_COLUMNS).where(dead_letters.c.id == number, dead_letters.c.closed_at.is_(None))
-    letter = connection.execute(query if kind is None else query.where(dead_letters.c.kind == kind)).one_or_none()
+    letter = connection.execute(query).one_or_none()
     if letter is not None:
         connection.execute(update(dead_letters).where(dead_letters.c.id == number).values(closed_at=at, closed_as=how, closed_why=why))
     return letter

@@ -56,7 +56,7 @@ dead_letters = Table(
     Column("content", LargeBinary),  # an answer's bytes as they came
     Column("created_at", Instant, nullable=False),
     Column("closed_at", Instant),
-    Column("closed_as", String(12)),  # retried | discarded
+    Column("closed_as", String(12)),  # retried | discarded | answered
     Column("closed_why", Text),
     Index("ix_dead_letters_open", "system", "id", sqlite_where=text("closed_at IS NULL"), postgresql_where=text("closed_at IS NULL")),
 )

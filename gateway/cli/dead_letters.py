@@ -8,11 +8,18 @@ from typing import Any, NoReturn
 
 import click
 
+from adapters.answers import read_answer
+from gateway.bootstrap import load_profiles
 from gateway.channels import dead_letters as desk
+from gateway.channels.answers import AnswerDesk
 from gateway.cli.output import as_json, table
 from gateway.cli.trouble import plainly
 from gateway.database import Database
+from gateway.errors import Failed
+from gateway.security.xml import HardenedParser
 from gateway.settings import Settings
+
+PATIENCE = 10.0  # seconds a person's command waits for the store
 
 
 @click.group("dead-letters")
@@ -80,7 +87,7 @@ def show(number: int, json_: bool) -> None:
 @click.option("--json", "json_", is_flag=True)
 @plainly
 def retry(numbers: tuple[int, ...], everything: bool, fingerprint: str | None, json_: bool) -> None:
-    """Put deliveries back into the queue; the stored request is sent unchanged."""
+    """Put deliveries back into the queue, the stored request unchanged; match answers again."""
     if not (numbers or everything or fingerprint):
         raise click.UsageError("name dead letters by number, or give --all or --fingerprint")
     database = Database(Settings().database)
@@ -88,19 +95,35 @@ def retry(numbers: tuple[int, ...], everything: bool, fingerprint: str | None, j
     if everything or fingerprint:
         with database.reading() as connection:
             letters: list[Any] = list(desk.listed(connection))
-        chosen += [r.id for r in letters if r.kind == "delivery" and (everything or r.fingerprint == fingerprint)]
+        chosen += [r.id for r in letters if everything or r.fingerprint == fingerprint]
     retried: list[int] = []
     left: list[int] = []
     for number in dict.fromkeys(chosen):  # one transaction each: a stop half-way repeats none and loses none
-        with database.writing() as connection:
-            (retried if desk.retry(connection, number, datetime.now(UTC)) else left).append(number)
+        (retried if _retry(database, number) else left).append(number)
     if json_:
         as_json({"retried": retried, "left": left})
     else:
         click.echo(f"Retried: {', '.join(map(str, retried)) or 'none'}.")
         if left:
-            click.echo(f"Left alone (closed already, an answer, or unknown): {', '.join(map(str, left))}.")
+            click.echo(f"Left alone (closed already, unknown, or an answer that still matches nothing): {', '.join(map(str, left))}.")
     sys.exit(1 if left else 0)
+
+
+def _retry(database: Database, number: int) -> bool:
+    """A delivery goes back into the queue; an answer is matched again and stays where it is when that fails."""
+    at = datetime.now(UTC)
+    with database.reading() as connection:
+        letter: Any = desk.shown(connection, number)
+        content = desk.answer(connection, number)
+    if content is not None:
+        profiles = load_profiles(Settings())
+        try:
+            found = read_answer(profiles.system(letter.system), HardenedParser(), content)
+            AnswerDesk(database, profiles, patience=PATIENCE).attach(found, at)
+        except Failed:
+            return False
+    with database.writing() as connection:
+        return desk.retry(connection, number, at)
 
 
 @dead_letters.command()

@@ -14,6 +14,7 @@ import click
 import structlog
 
 from gateway.cli.trouble import plainly
+from gateway.database import open_engine
 from gateway.migrations import upgrade
 from gateway.observability import logs
 from gateway.settings import Settings
@@ -32,15 +33,13 @@ def serve(processes: int, log_level: str) -> None:
     """Open the doors (SOAP, answers of the customs systems, metrics) until SIGTERM."""
     logs.configure(log_level)
     settings = Settings()
-    from gateway.database import open_engine
-
     upgrade(open_engine(settings.database))
     holder = _bind(settings.address)  # bound, never listening: keeps the port, or finds a free one for port 0
     settings = settings.model_copy(update={"listen": "{}:{}".format(*holder.getsockname()[:2])})
     if processes == 1:
         asyncio.run(_serve_one(settings))
         return
-    _supervise(settings, processes)
+    _supervise(settings, processes, log_level)
 
 
 def _bind(address: tuple[str, int]) -> socket.socket:
@@ -73,7 +72,6 @@ async def _serve_one(settings: Settings) -> None:
             server_header=False,
             timeout_keep_alive=IDLE_SECONDS,
             timeout_graceful_shutdown=30,
-            h11_max_incomplete_event_size=None,
             backlog=1024,
         )
         server = uvicorn.Server(config)
@@ -86,13 +84,13 @@ def _child(settings: Settings, log_level: str) -> None:
     asyncio.run(_serve_one(settings))
 
 
-def _supervise(settings: Settings, processes: int) -> None:
+def _supervise(settings: Settings, processes: int, log_level: str) -> None:
     """Keep `processes` servers alive; on SIGTERM or SIGINT let them finish their calls and end."""
     context: SpawnContext = multiprocessing.get_context("spawn")
     stopping = False
 
     def start() -> SpawnProcess:
-        process = context.Process(target=_child, args=(settings, "info"))
+        process = context.Process(target=_child, args=(settings, log_level))
         process.start()
         return process
 

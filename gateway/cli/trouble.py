@@ -28,13 +28,18 @@ def plainly(command: Callable[P, T]) -> Callable[P, T]:
         except GatewayError as error:
             _end(error.text("en"))
         except ValidationError as error:
-            _end("; ".join(f"BRAMA_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()))
+            _end("; ".join(settings_problems(error)))
         except StoreBusy:
             _end("the database is busy; try again")
         except SQLAlchemyError as error:
             _end(f"the database cannot be used ({error.__class__.__name__}: {str(error).splitlines()[0]}); see `brama doctor`")
 
     return told
+
+
+def settings_problems(error: ValidationError) -> list[str]:
+    """Each wrong setting by the name of its variable."""
+    return [f"BRAMA_{'__'.join(map(str, problem['loc'])).upper()}: {problem['msg']}" for problem in error.errors()]
 
 
 def _end(sentence: str) -> NoReturn:

@@ -21,7 +21,12 @@ def _drop_forbidden(_logger: object, _method: str, event: Any) -> Any:
 def configure(level: str = "info") -> None:
     """Log to standard error. Call once, from the command."""
     people = sys.stderr.isatty()
-    renderer = structlog.dev.ConsoleRenderer() if people else structlog.processors.JSONRenderer(ensure_ascii=False)
+    # plain tracebacks: the richer ones print local variables, which hold passwords and bodies
+    renderer = (
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        if people
+        else structlog.processors.JSONRenderer(ensure_ascii=False)
+    )
     threshold = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[

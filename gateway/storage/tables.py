@@ -42,15 +42,15 @@ messages = Table(
     # answers are matched by these, so no two accepted messages may share them
     Index(
         "uq_messages_business",
-        "system",
-        "sender",
         "business_id",
+        "sender",
+        "system",
         unique=True,
         sqlite_where=text("state = 'accepted' AND business_id IS NOT NULL"),
         postgresql_where=text("state = 'accepted' AND business_id IS NOT NULL"),
     ),
-    Index("ix_messages_lrn", "system", "lrn"),
-    Index("ix_messages_mrn", "system", "mrn"),
+    Index("ix_messages_lrn", "lrn", "system"),
+    Index("ix_messages_mrn", "mrn", "system"),
 )
 
 contents = Table(

@@ -62,12 +62,13 @@ def telling_values() -> dict[SimpleType, list[str]]:
         for value in pool:
             element.text = value
             judged[kind].append(bool(grammar(THEIRS).validate(document)))
+    assert len({tuple(verdicts) for verdicts in judged.values()}) == len(judged), "the values tried do not tell all types apart"
     return {kind: _telling(kind, pool, judged) for kind in judged}
 
 
 def _telling(kind: SimpleType, pool: list[str], judged: dict[SimpleType, list[bool]]) -> list[str]:
     chosen: list[str] = []
-    unlike = [other for other in judged if judged[other] != judged[kind]]
+    unlike = [other for other in judged if other != kind]
     while unlike:
         best = max(range(len(pool)), key=lambda index: sum(judged[other][index] != judged[kind][index] for other in unlike))
         chosen.append(pool[best])

@@ -66,7 +66,7 @@ def test_an_unknown_system_has_no_route() -> None:
 def test_another_folder_adds_systems_and_replaces_built_in_ones(tmp_path: Path) -> None:
     (tmp_path / "invented").mkdir()
     (tmp_path / "invented" / "new.toml").write_text(GOOD.replace('system = "NCTS2"', 'system = "INVENTED"'))
-    (tmp_path / "invented" / "own.toml").write_text(GOOD.replace("title_en = \"Transit", "title_en = \"My transit"))
+    (tmp_path / "invented" / "own.toml").write_text(GOOD.replace('title_en = "Transit', 'title_en = "My transit'))
     profiles = Profiles.load([tmp_path])
     assert {profile.system for profile in profiles} >= {"NCTS2", "INVENTED"}
     assert profiles.system("NCTS2") != Profiles.load().system("NCTS2")

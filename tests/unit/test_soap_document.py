@@ -6,9 +6,9 @@ from hashlib import sha256
 
 import pytest
 
-from gateway.steps.receive import digest as digest_of
 from gateway.errors import Rejected
 from gateway.message import Attachment, Received
+from gateway.steps.receive import digest as digest_of
 from tests.soap_requests import DOCUMENT, Gate, accept_body, b64, content, envelope, told
 
 XSI = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'

@@ -61,12 +61,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_messages")),
         sa.UniqueConstraint("sys_ref", name=op.f("uq_messages_sys_ref")),
     )
-    op.create_index("ix_messages_lrn", "messages", ["system", "lrn"], unique=False)
-    op.create_index("ix_messages_mrn", "messages", ["system", "mrn"], unique=False)
+    op.create_index("ix_messages_lrn", "messages", ["lrn", "system"], unique=False)
+    op.create_index("ix_messages_mrn", "messages", ["mrn", "system"], unique=False)
     op.create_index(
         "uq_messages_business",
         "messages",
-        ["system", "sender", "business_id"],
+        ["business_id", "sender", "system"],
         unique=True,
         sqlite_where=sa.text("state = 'accepted' AND business_id IS NOT NULL"),
         postgresql_where=sa.text("state = 'accepted' AND business_id IS NOT NULL"),
