@@ -146,9 +146,9 @@ def test_a_new_edition_keeps_the_directions_of_the_others_unless_told() -> None:
     take_in("one", "1", "--out", "Pi*", "--to", "2027-01-01")
     take_in("two", "2", "--from", "2027-01-01")
     take_in("two", "3", "--from", "2028-01-01", "--default", "--direction", "in")
-    (_, second, third) = [e for e in json.loads(run("list", "--json").stdout) if e["system"] == "TEST"]
-    assert second["documents"][0]["direction"] == "out"
-    assert third["documents"][0]["direction"] == "in"
+    listed = [json.loads(line) for line in run("list", "--json").stdout.splitlines()]
+    directions = {e["edition"]: e["documents"][0]["direction"] for e in listed if e["system"] == "TEST"}
+    assert directions == {"1": "out", "2": "out", "3": "in"}
 
 
 def test_a_running_server_sees_an_import_soon() -> None:
