@@ -24,8 +24,10 @@ from schemas.package import Member, Package
 FILE = "brama:/file/"
 SPACE = "brama:/namespace/"
 WELL_KNOWN = "brama:/well-known/"
+PATTERN = "SCHEMAV_CVC_PATTERN_VALID"
 TOO_COMPLEX = "BRAMA_TOO_COMPLEX"
 MAX_GRAMMARS = 64
+Key = tuple[str, int, bool]  # digest of the package, number of the grammar, exact
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +44,14 @@ class RawError:
 class Grammar:
     """One compiled grammar. `memory` is the bytes its compilation took, `patterns` maps rewritten patterns to the published ones.
 
-    `used` is the number of its last use among those of all grammars.
+    `doubtful` says that a refusal by a pattern may be wrong (see `patterns`) and the exact grammar must be asked; `used`
+    is the number of its last use among those of all grammars.
     """
 
     schema: etree.XMLSchema
     memory: int
     patterns: dict[str, str]
+    doubtful: bool = False
     used: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -78,13 +82,19 @@ class _Loader(etree.Resolver):
         return self.resolve_string(self.texts.get(system_url, b""), context, base_url=system_url)
 
 
-def compile_grammar(package: Package, number: int) -> Grammar:
-    """Compile grammar `number` of the package. Raises Failed(schemas.package) naming the file and the line."""
+def compile_grammar(package: Package, number: int, exact: bool = False) -> Grammar:
+    """Compile grammar `number` of the package. Raises Failed(schemas.package) naming the file and the line.
+
+    With `exact` its patterns use no category tables of the engine: slower, and right for letters newer than those.
+    """
     members = package.grammars[number]
     rewritten: dict[str, str] = {}
+    doubtful = False
 
     def rewrite(pattern: str) -> str:
-        changed = patterns.rewrite(pattern)
+        nonlocal doubtful
+        changed = patterns.rewrite(pattern, exact)
+        doubtful |= patterns.uses_categories(changed)
         if changed != pattern:
             rewritten[changed] = pattern
         return changed
@@ -99,7 +109,7 @@ def compile_grammar(package: Package, number: int) -> Grammar:
     except etree.XMLSchemaParseError as error:
         raise _located(package, texts, error) from error
     loader.texts = {}  # the schema holds its parser for good, and so would hold the texts
-    return Grammar(schema, max(allocated() - before, 0), rewritten)
+    return Grammar(schema, max(allocated() - before, 0), rewritten, doubtful)
 
 
 def _texts(package: Package, members: frozenset[Member], rewrite: Callable[[str], str]) -> dict[str, bytes]:
@@ -182,11 +192,11 @@ class Grammars:
     def __init__(self, limit: int = MAX_GRAMMARS) -> None:
         self.limit = limit
         self.uses = itertools.count(1)
-        self._kept: dict[tuple[str, int], Grammar] = {}
+        self._kept: dict[Key, Grammar] = {}
         self._lock = threading.Lock()
 
-    def get(self, key: tuple[str, int], make: Callable[[], Grammar]) -> Grammar:
-        """The grammar of this package digest and number, compiled once by whichever thread comes first."""
+    def get(self, key: Key, make: Callable[[], Grammar]) -> Grammar:
+        """The grammar of this key, compiled once by whichever thread comes first."""
         with self._lock:
             grammar = self._kept.get(key)
             if grammar is None:

@@ -2,9 +2,12 @@
 
 libxml2 loses the negation of a category or block escape inside a character class: `[\\P{Cc}\\t]+` is read as
 `[\\p{Cc}\\t]+` and refuses ordinary text (seen with libxml2 2.14.6). Such a class is replaced by the same set of
-characters written out as ranges. So are categories outside of classes when few ranges do, because libxml2's tables of
-categories are those of an old Unicode. The sets come from the Unicode tables of the second engine (elementpath, a part
-of xmlschema). With `exact` every category is written out, which is right for every letter of the day but slow.
+characters written out as ranges. So is every other place where a category stands for what is left out, because
+libxml2's tables of categories are those of an old Unicode, and would let newer letters pass.
+
+A category that stands for what is let in is left to libxml2, which is quick: it errs only by refusing newer letters, and
+then the grammar is asked again with `exact`, where every category is written out (right, but some 3 µs a character).
+The sets come from the Unicode tables of the second engine (elementpath, a part of xmlschema).
 """
 
 from __future__ import annotations
@@ -13,7 +16,6 @@ import re
 from collections.abc import Iterable
 
 LAST = 0x10FFFF
-FEW = 64  # ranges; the engine walks through them one by one for every character
 CATEGORY = re.compile(r"\\([pP])\{([A-Za-z0-9-]+)\}")
 SINGLE = {"n": "\n", "r": "\r", "t": "\t"}
 SPECIAL = set("\\[]^-.?*+{}()|")
@@ -29,7 +31,7 @@ class PatternError(ValueError):
 
 def rewrite(pattern: str, exact: bool = False) -> str:
     """An equivalent pattern that libxml2 reads rightly; the pattern itself if there is nothing to mend. Raises PatternError."""
-    if "\\P{" not in pattern and not (exact and "\\p{" in pattern):
+    if "\\P{" not in pattern and "\\p{" not in pattern:
         return pattern
     out: list[str] = []
     at = 0
@@ -37,13 +39,13 @@ def rewrite(pattern: str, exact: bool = False) -> str:
         if pattern[at] == "[":
             found, end = _read_class(pattern, at)
             text = pattern[at:end]
-            mend = "\\P{" in text or (exact and "\\p{" in text)
+            leaves_out = text.startswith("[^") or "-[" in text
+            mend = "\\P{" in text or ("\\p{" in text and (exact or leaves_out))
             out.append(_write(found) if mend else text)
         elif category := CATEGORY.match(pattern, at):
             end = category.end()
-            found = _category(category)
-            few = min(len(found), len(_complement(found))) <= FEW
-            out.append(_write(found) if (exact or few) and not category[2].startswith("Is") else category[0])
+            mend = exact or category[1] == "P"
+            out.append(_write(_category(category)) if mend else category[0])
         else:
             end = at + (2 if pattern[at] == "\\" else 1)
             out.append(pattern[at:end])
@@ -52,8 +54,8 @@ def rewrite(pattern: str, exact: bool = False) -> str:
 
 
 def uses_categories(pattern: str) -> bool:
-    """Whether the verdict on this pattern rests on libxml2's own, old tables of categories."""
-    return "\\p{" in pattern or "\\P{" in pattern
+    """Whether a refusal by this pattern rests on libxml2's own, old tables of categories."""
+    return any(not category[2].startswith("Is") for category in CATEGORY.finditer(pattern))
 
 
 def _read_class(pattern: str, at: int) -> tuple[Ranges, int]:

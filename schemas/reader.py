@@ -14,7 +14,7 @@ from gateway.message import DocumentType, Violation
 from schemas import store
 from schemas.archive import unpack
 from schemas.catalogue import Catalogue, Document, Edition
-from schemas.grammar import MAX_GRAMMARS, Grammar, Grammars, compile_grammar
+from schemas.grammar import MAX_GRAMMARS, PATTERN, Grammar, Grammars, compile_grammar
 from schemas.package import analyse
 from schemas.violations import explain, wrong_root
 
@@ -57,6 +57,9 @@ class SchemaReader:
             grammar = self._prepare(document_type)[1]
         grammar.used = next(self.grammars.uses)
         errors = grammar.errors(root)
+        if errors and grammar.doubtful and any(error.kind == PATTERN for error in errors):
+            grammar = self.grammar(*self.catalogue.document(document_type), exact=True)
+            errors = grammar.errors(root)
         return explain(root, errors, grammar.patterns) if errors else ()
 
     def _prepare(self, document_type: DocumentType) -> tuple[DocumentType, Grammar]:
@@ -65,10 +68,10 @@ class SchemaReader:
         self._ready = held | {document_type.root: ready}
         return ready
 
-    def grammar(self, edition: Edition, document: Document) -> Grammar:
+    def grammar(self, edition: Edition, document: Document, exact: bool = False) -> Grammar:
         """The compiled grammar of a document. Raises Failed(schemas.package)."""
         number = document.grammar
-        return self.grammars.get((edition.digest, number), lambda: compile_grammar(analyse(unpack(edition.blob)), number))
+        return self.grammars.get((edition.digest, number, exact), lambda: compile_grammar(analyse(unpack(edition.blob)), number, exact))
 
 
 class LiveSchemas(SchemaReader):

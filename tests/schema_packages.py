@@ -12,6 +12,16 @@ from schemas.shipped import documents
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
+def text_type(facets: str) -> str:
+    """The inside of an element that holds text with these facets."""
+    return f'<xs:simpleType><xs:restriction base="xs:string">{facets}</xs:restriction></xs:simpleType>'
+
+
+def record(name: str, children: str) -> str:
+    """An element with these children in sequence."""
+    return f'<xs:element name="{name}"><xs:complexType><xs:sequence>{children}</xs:sequence></xs:complexType></xs:element>'
+
+
 def xsd(body: str, namespace: str = "") -> bytes:
     """A schema file; the prefix `t` is its target namespace."""
     target = f'targetNamespace="{namespace}" xmlns:t="{namespace}"' if namespace else ""
@@ -20,7 +30,8 @@ def xsd(body: str, namespace: str = "") -> bytes:
 
 def with_pattern(pattern: str) -> Package:
     """A package whose root A holds text of this pattern."""
-    body = f'<xs:element name="A"><xs:simpleType><xs:restriction base="xs:string"><xs:pattern value="{pattern}"/></xs:restriction></xs:simpleType></xs:element>'
+    pattern = f'<xs:pattern value="{pattern}"/>'
+    body = f'<xs:element name="A">{text_type(pattern)}</xs:element>'
     return analyse({"a.xsd": xsd(body)})
 
 
@@ -35,7 +46,15 @@ def edition(
     direction: str = "in",
 ) -> Edition:
     return Edition(
-        system, name, starts_at, ends_at, default, shipped, documents(package, lambda _: (direction, "")), package.digest, pack(package.contents)
+        system,
+        name,
+        starts_at,
+        ends_at,
+        default,
+        shipped,
+        documents(package, lambda _: (direction, "")),
+        package.digest,
+        pack(package.contents),
     )
 
 

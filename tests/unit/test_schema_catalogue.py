@@ -129,7 +129,9 @@ def test_of_several_systems_the_one_with_a_default_counts_and_else_none() -> Non
 
 
 def test_identifying_takes_microseconds() -> None:
-    catalogue = Catalogue([edition(str(n), OLD, starts_at=midnight(date(2000 + n, 1, 1)), ends_at=midnight(date(2001 + n, 1, 1))) for n in range(30)])
+    catalogue = Catalogue(
+        [edition(str(n), OLD, starts_at=midnight(date(2000 + n, 1, 1)), ends_at=midnight(date(2001 + n, 1, 1))) for n in range(30)]
+    )
     best = min(timeit.repeat(lambda: catalogue.identify("Ping", NOON), number=2000, repeat=7)) / 2000
     assert catalogue.identify("Ping", NOON).edition == "26"
     assert best < 5e-6

@@ -13,12 +13,9 @@ from gateway.message import DocumentType
 from schemas.grammar import Grammars, compile_grammar
 from schemas.package import analyse
 from schemas.reader import SchemaReader
-from tests.schema_packages import edition, ping, with_pattern, xsd
+from tests.schema_packages import edition, ping, record, with_pattern, xsd
 
-ROOTS = "".join(
-    f'<xs:element name="R{n}"><xs:complexType><xs:sequence><xs:element name="E{n}" type="xs:int" maxOccurs="unbounded"/></xs:sequence></xs:complexType></xs:element>'
-    for n in range(40)
-)
+ROOTS = "".join(record(f"R{n}", f'<xs:element name="E{n}" type="xs:int" maxOccurs="unbounded"/>') for n in range(40))
 
 
 def type_of(root: str) -> DocumentType:
@@ -44,7 +41,7 @@ def test_the_least_recently_used_grammar_is_dropped() -> None:
             made.append(name)
             return compile_grammar(package, 0)
 
-        grammars.get((name, 0), make)  # type: ignore[arg-type]
+        grammars.get((name, 0, False), make)  # type: ignore[arg-type]
 
     for name in ["a", "b", "a", "c", "a", "b"]:
         get(name)
@@ -81,6 +78,15 @@ def test_a_pattern_that_takes_too_long_is_a_violation_not_a_pass() -> None:
     reader = SchemaReader([edition("1", with_pattern("((a|aa)+)+b"))])
     (violation,) = reader.validate(type_of("A"), etree.fromstring("<A>" + "a" * 200 + "</A>"))
     assert violation.code == "schema.too_complex"
+
+
+def test_a_letter_newer_than_the_engines_tables_is_a_letter() -> None:
+    reader = SchemaReader([edition("1", with_pattern(r"\p{L}+"))])
+    assert reader.validate(type_of("A"), etree.fromstring("<A>abc</A>")) == ()
+    assert len(reader.grammars) == 1  # the slow one is made only in doubt
+    assert reader.validate(type_of("A"), etree.fromstring("<A>\u1c90\ua7c0</A>")) == ()
+    (violation,) = reader.validate(type_of("A"), etree.fromstring("<A>a1</A>"))
+    assert r"pattern \p{L}+." in violation.en  # the published pattern, not the one written out
 
 
 def test_a_type_of_no_edition_is_refused() -> None:

@@ -41,6 +41,13 @@ def test_negated_categories_in_a_class_accept_ordinary_text(pattern: str) -> Non
         (r"x\[\P{Z}\]", "x[a]", True),
         (r"[\P{IsBasicLatin}a]+", "aĄ", True),
         (r"[\P{IsBasicLatin}a]+", "b", False),
+        (r"[^\p{Cc}]+", "a b", True),
+        (r"[^\p{Cc}]+", "a\tb", False),
+        (r"\P{L}+", "\u1c90", False),
+        (r"[^\p{L}]+", "\u1c90", False),
+        (r"[\p{L}-[\p{Lu}]]+", "ąb", True),
+        (r"[\p{L}-[\p{Lu}]]+", "aB", False),
+        (r"[a-]+-[b]", "a--b", True),
     ],
 )
 def test_verdicts(pattern: str, text: str, expected: bool) -> None:
@@ -48,7 +55,7 @@ def test_verdicts(pattern: str, text: str, expected: bool) -> None:
 
 
 def test_a_sound_pattern_is_left_alone() -> None:
-    for pattern in (r"[A-Z]{2}[0-9]{1,22}", r"[\p{L}\d]+", r"[^\p{Cc}]+", r".{0,35}"):
+    for pattern in (r"[A-Z]{2}[0-9]{1,22}", r"[\p{L}\d]+", r"\p{L}{1,3}", r"\p{IsBasicLatin}+", r".{0,35}"):
         assert rewrite(pattern) == pattern
 
 

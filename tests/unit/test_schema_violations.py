@@ -24,7 +24,8 @@ BODY = """
             <xs:element name="Kind" minOccurs="0"><xs:simpleType><xs:restriction base="xs:string">
               <xs:enumeration value="T1"/><xs:enumeration value="T2"/></xs:restriction></xs:simpleType></xs:element>
             <xs:element name="Mass" minOccurs="0"><xs:simpleType><xs:restriction base="xs:decimal">
-              <xs:minInclusive value="0"/><xs:maxExclusive value="100"/><xs:fractionDigits value="2"/></xs:restriction></xs:simpleType></xs:element>
+              <xs:minInclusive value="0"/><xs:maxExclusive value="100"/><xs:fractionDigits value="2"/>
+              </xs:restriction></xs:simpleType></xs:element>
             <xs:element name="Day" type="xs:date" minOccurs="0"/>
           </xs:sequence>
           <xs:attribute name="n" type="xs:int" use="required"/>
@@ -65,10 +66,24 @@ def one(op: str) -> Violation:
         ),
         ("<Op n='2'><LRN>x</LRN></Op>", "schema.length", "/M/Op[2]/LRN", 13, "jest za krótka (1 znaków, potrzeba 2)", "too short"),
         ("<Op n='2'><LRN>x-y</LRN></Op>", "schema.pattern", "/M/Op[2]/LRN", 13, "wzorca [a-zA-Z0-9 ]*", "pattern [a-zA-Z0-9 ]*"),
-        ("<Op n='2'><LRN>ab</LRN><Kind>T9</Kind></Op>", "schema.enumeration", "/M/Op[2]/Kind", 26, "Użyj jednej z: T1, T2.", "one of: T1, T2."),
+        (
+            "<Op n='2'><LRN>ab</LRN><Kind>T9</Kind></Op>",
+            "schema.enumeration",
+            "/M/Op[2]/Kind",
+            26,
+            "Użyj jednej z: T1, T2.",
+            "one of: T1, T2.",
+        ),
         ("<Op n='2'><LRN>ab</LRN><Mass>-1</Mass></Op>", "schema.range", "/M/Op[2]/Mass", 26, "co najmniej 0", "at least 0"),
         ("<Op n='2'><LRN>ab</LRN><Mass>100</Mass></Op>", "schema.range", "/M/Op[2]/Mass", 26, "mniejsza niż 100", "less than 100"),
-        ("<Op n='2'><LRN>ab</LRN><Mass>1.234</Mass></Op>", "schema.digits", "/M/Op[2]/Mass", 26, "po przecinku (dozwolone 2)", "fraction digits (2"),
+        (
+            "<Op n='2'><LRN>ab</LRN><Mass>1.234</Mass></Op>",
+            "schema.digits",
+            "/M/Op[2]/Mass",
+            26,
+            "po przecinku (dozwolone 2)",
+            "fraction digits (2",
+        ),
         ("<Op n='2'><LRN>ab</LRN><Day>20.11.2026</Day></Op>", "schema.type", "/M/Op[2]/Day", 26, "RRRR-MM-DD", "a date YYYY-MM-DD"),
         ("<Op n='2'/>", "schema.missing", "/M/Op[2]", 3, "W M/Op brakuje elementu. Dodaj: LRN.", "M/Op lacks an element. Add: LRN."),
         ("<Op n='2'><LRN>ab</LRN><X/></Op>", "schema.unexpected", "/M/Op[2]/X", 26, "dozwolone: Kind, Mass, Day", "place: Kind, Mass, Day"),
