@@ -1,12 +1,13 @@
 """Write the pages of docs/reference that follow from the code: codes.md, cli.md, settings.md.
 
-    python docs/make_reference.py
+    python docs/make_reference.py [FOLDER]
 
 `tests/unit/test_docs.py` fails when a page is not what this would write.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -120,5 +121,6 @@ PAGES = {"codes.md": lambda: codes_page(CODES), "cli.md": cli_page, "settings.md
 
 
 if __name__ == "__main__":
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else REFERENCE
     for name, make in PAGES.items():
-        (REFERENCE / name).write_text(make(), encoding="utf-8")
+        (folder / name).write_text(make(), encoding="utf-8")
