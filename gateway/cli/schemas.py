@@ -191,7 +191,7 @@ class _Judge:
             verdict["edition"] = document_type.edition
             if not self.reader.foresees_signature(document_type):
                 root = _set_aside(root)
-            violations = locate(content, self.reader.validate(document_type, root))
+            violations = locate(content, self.reader.validate(document_type, root, len(content)))
         except OSError as error:
             reason = f"the file cannot be read ({error.strerror})"
             verdict["errors"] = [_error(Violation(0, 0, "", "receive.unreadable", f"Nie można odczytać pliku ({error.strerror}).", reason))]
