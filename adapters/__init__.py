@@ -1,1 +1,1 @@
-"""Customs systems: one folder a system; what is common stands here once."""
+"""Customs systems: one folder a family; what is common to all (profiles, transport, proof, correlation) lives here once."""

@@ -43,7 +43,7 @@ CODES: dict[str, Code] = {
     ),
     "receive.base64": Code(
         "fault",
-        "Treść dokumentu nie jest poprawnym zapisem Base64: {detail}. Zakoduj dokument raz, bez innych znaków.",
+        "Treść dokumentu nie jest poprawnym zapisem Base64: {detail_pl}. Zakoduj dokument raz, bez innych znaków.",
         "The document's content is not valid Base64: {detail}. Encode the document once, without other characters.",
     ),
     "receive.no_content": Code(
@@ -53,7 +53,7 @@ CODES: dict[str, Code] = {
     ),
     "receive.request": Code(
         "fault",
-        "Żądanie nie jest poprawnym komunikatem usługi: {detail}. Porównaj je z WSDL.",
+        "Żądanie nie jest poprawnym komunikatem usługi: {detail_pl}. Porównaj je z WSDL.",
         "The request is not a valid message of this service: {detail}. Compare it with the WSDL.",
     ),
     "receive.too_many_attachments": Code(
@@ -76,11 +76,36 @@ CODES: dict[str, Code] = {
         "Zbyt wiele jednoczesnych połączeń. Ponów za {seconds} s; niczego nie przyjęto.",
         "Too many simultaneous connections. Try again in {seconds} s; nothing was accepted.",
     ),
+    "receive.soap_version": Code(
+        "fault",
+        "Usługa przyjmuje tylko SOAP 1.1 (przestrzeń nazw http://schemas.xmlsoap.org/soap/envelope/). Zmień wersję koperty.",
+        "The service takes SOAP 1.1 only (namespace http://schemas.xmlsoap.org/soap/envelope/). Change the envelope's version.",
+    ),
+    "receive.must_understand": Code(
+        "fault",
+        "Nagłówek {header} ma mustUnderstand, a usługa go nie obsługuje. Usuń nagłówek albo ten atrybut.",
+        "Header {header} has mustUnderstand but the service does not know it. Remove the header or that attribute.",
+    ),
+    "receive.mime": Code(
+        "fault",
+        "Treść nie jest tym, co podaje atrybut mime ({mime}). Popraw atrybut albo dołącz właściwy plik.",
+        "The content is not what its attribute mime says ({mime}). Correct the attribute or enclose the right file.",
+    ),
+    "receive.not_served": Code(
+        "fault",
+        "Operacja {operation} nie jest jeszcze dostępna. Odbieraj dokumenty operacją GetNextDocument.",
+        "Operation {operation} is not served yet. Collect documents with GetNextDocument.",
+    ),
     # --- addressing, policy, token: before anything else ----------------------------------------------------------
     "addressing.missing": Code(
         "fault",
         "Brak wymaganego nagłówka WS-Addressing (Action, MessageID, To). Dodaj go.",
         "A required WS-Addressing header (Action, MessageID, To) is missing. Add it.",
+    ),
+    "addressing.invalid": Code(
+        "fault",
+        "Nagłówek WS-Addressing {header} występuje dwa razy albo jest za długi. Podaj go raz.",
+        "WS-Addressing header {header} stands twice or is too long. Give it once.",
     ),
     "policy.no_token": Code(
         "fault",
@@ -241,7 +266,9 @@ CODES: dict[str, Code] = {
     ),
     # --- certificate --------------------------------------------------------------------------------------------------
     "certificate.missing": Code(
-        "npp", "Podpis nie zawiera certyfikatu. Dołącz go w KeyInfo/X509Data.", "The signature carries no certificate. Put it into KeyInfo/X509Data."
+        "npp",
+        "Podpis nie zawiera certyfikatu. Dołącz go w KeyInfo/X509Data.",
+        "The signature carries no certificate. Put it into KeyInfo/X509Data.",
     ),
     "certificate.untrusted": Code(
         "npp",
@@ -268,9 +295,7 @@ CODES: dict[str, Code] = {
         "Klucz certyfikatu „{subject}” jest za słaby: {detail}.",
         "The key of certificate '{subject}' is too weak: {detail}.",
     ),
-    "certificate.revoked": Code(
-        "npp", "Certyfikat „{subject}” unieważniono {date}.", "Certificate '{subject}' was revoked on {date}."
-    ),
+    "certificate.revoked": Code("npp", "Certyfikat „{subject}” unieważniono {date}.", "Certificate '{subject}' was revoked on {date}."),
     # --- keys: the gateway's own key folder and trust anchors --------------------------------------------------------
     "keys.unreadable": Code(
         "none",
@@ -311,10 +336,15 @@ CODES: dict[str, Code] = {
     "authorize.account_inactive": Code(
         "npp", "Konto jest nieaktywne. Skontaktuj się z urzędem.", "The account is not active. Contact the customs office."
     ),
+    "authorize.account_without_person": Code(
+        "npp",
+        "Konto nie jest powiązane z żadną osobą w rejestrze. Zarejestruj osobę.",
+        "The account is bound to no person in the registry. Register the person.",
+    ),
     "authorize.no_party": Code(
         "npp",
-        "Dokument nie wskazuje podmiotu, w którego imieniu jest składany ({path}). Uzupełnij to pole.",
-        "The document does not name the party on whose behalf it is made ({path}). Fill in that field.",
+        "Dokument nie wskazuje podmiotu, w którego imieniu jest składany. Uzupełnij identyfikator podmiotu.",
+        "The document does not name the party on whose behalf it is made. Fill in the party's identifier.",
     ),
     "authorize.unknown_party": Code(
         "npp",
@@ -323,23 +353,36 @@ CODES: dict[str, Code] = {
     ),
     "authorize.no_representation": Code(
         "npp",
-        "{person} nie reprezentuje podmiotu {party} w dniu {date}. Zgłoś reprezentację.",
-        "{person} does not represent party {party} on {date}. Register the representation.",
+        "{person} nie reprezentuje podmiotu {party} w chwili {date}. Zgłoś reprezentację.",
+        "{person} does not represent party {party} at {date}. Register the representation.",
     ),
     "authorize.representation_ended": Code(
         "npp",
-        "Reprezentacja podmiotu {party} przez {person} nie obowiązuje w dniu {date} ({detail}).",
-        "The representation of party {party} by {person} is not in force on {date} ({detail}).",
+        "{person} nie może działać za podmiot {party} w chwili {date}: ogniwo „{link}” zakończono {ended}. Zgłoś nową reprezentację.",
+        "{person} cannot act for party {party} at {date}: link '{link}' was ended at {ended}. Register a new representation.",
+    ),
+    "authorize.representation_expired": Code(
+        "npp",
+        "{person} nie może działać za podmiot {party} w chwili {date}: ogniwo „{link}” wygasło {valid_to}. Zgłoś nową reprezentację.",
+        "{person} cannot act for party {party} at {date}: link '{link}' expired at {valid_to}. Register a new representation.",
+    ),
+    "authorize.representation_not_yet_valid": Code(
+        "npp",
+        "{person} nie może jeszcze działać za podmiot {party} w chwili {date}: ogniwo „{link}” obowiązuje od {valid_from}. "
+        "Wyślij dokument po tym terminie.",
+        "{person} cannot act for party {party} yet at {date}: link '{link}' holds from {valid_from}. Send the document after that.",
     ),
     "authorize.no_permission": Code(
         "npp",
-        "{person} nie ma uprawnienia „{permission}” do podmiotu {party}. Rozszerz pełnomocnictwo.",
-        "{person} lacks permission '{permission}' for party {party}. Extend the power of attorney.",
+        "{person} nie ma uprawnienia „{permission}” do podmiotu {party} w chwili {date} („{link}”). Rozszerz pełnomocnictwo.",
+        "{person} lacks permission '{permission}' for party {party} at {date} ('{link}'). Extend the power of attorney.",
     ),
     "authorize.link_lacks_permission": Code(
         "npp",
-        "Ogniwo {link} nie ma uprawnienia „{permission}”; przy dwóch ogniwach liczą się tylko prawa obecne w obu.",
-        "Link {link} lacks permission '{permission}'; with two links only rights present in both count.",
+        "{person} nie ma uprawnienia „{permission}” do podmiotu {party} w chwili {date}: brakuje go w ogniwie „{link}”, a przy dwóch "
+        "ogniwach liczą się tylko prawa obecne w obu. Uzupełnij je w tym ogniwie.",
+        "{person} lacks permission '{permission}' for party {party} at {date}: link '{link}' does not have it, and with two links "
+        "only rights present in both count. Add it to that link.",
     ),
     "authorize.registry_unavailable": Code(
         "npp",
@@ -353,19 +396,18 @@ CODES: dict[str, Code] = {
         "The message store is unavailable at the moment; nothing was accepted. Try again shortly.",
     ),
     # --- dispatch: after acceptance -------------------------------------------------------------------------------------
-    "route.no_route": Code(
-        "none", "Brak trasy dla {system}/{root}. Dodaj trasę.", "There is no route for {system}/{root}. Add a route."
-    ),
-    "deliver.unavailable": Code(
-        "none", "System {system} jest niedostępny: {detail}.", "System {system} is unavailable: {detail}."
-    ),
+    "route.no_route": Code("none", "Brak trasy dla {system}/{root}. Dodaj trasę.", "There is no route for {system}/{root}. Add a route."),
+    "deliver.unavailable": Code("none", "System {system} jest niedostępny: {detail}.", "System {system} is unavailable: {detail}."),
     "deliver.in_doubt": Code(
         "none",
         "Wysłano do {system}, ale odpowiedź nie nadeszła: {detail}. Ponowienie wyśle te same bajty.",
         "Sent to {system}, but its answer was lost: {detail}. A retry sends the same bytes.",
     ),
-    "deliver.refused": Code(
-        "none", "System {system} odmówił przyjęcia: {detail}.", "System {system} refused the message: {detail}."
+    "deliver.refused": Code("none", "System {system} odmówił przyjęcia: {detail}.", "System {system} refused the message: {detail}."),
+    "deliver.misconfigured": Code(
+        "none",
+        "System {system} nie dopuścił wywołania: {detail}. Sprawdź adres i sekret w ustawieniach ({settings}), potem ponów.",
+        "System {system} did not let the call in: {detail}. Check address and secret in the settings ({settings}), then retry.",
     ),
     "deliver.deadline": Code(
         "none",
@@ -389,6 +431,17 @@ CODES: dict[str, Code] = {
         "fault",
         "Nadawca odpowiedzi nie udowodnił, że jest systemem {system}. Podpisz żądanie kluczem z profilu.",
         "The caller did not prove to be system {system}. Sign the request with the key of the profile.",
+    ),
+    # --- adapter: what an operator set up wrongly ---------------------------------------------------------------------
+    "adapter.profile": Code(
+        "none",
+        "Profil {file}, miejsce {place}: {detail}.",
+        "Profile {file}, at {place}: {detail}.",
+    ),
+    "adapter.secret": Code(
+        "none",
+        "Plik z sekretem {file}: {detail}. Zapisz w nim jeden losowy sekret (co najmniej 32 znaki) w wierszu.",
+        "Secret file {file}: {detail}. Put one random secret (32 characters or more) on a line of it.",
     ),
     "unexpected": Code(
         "none",

@@ -10,7 +10,7 @@ walk that leaves a step out. Times are aware and UTC; digests are raw bytes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
 
@@ -220,17 +220,34 @@ class Accepted:
     receipt: Receipt
     timeline: tuple[StepTime, ...] = ()
 
+    @property
+    def identified(self) -> Identified:
+        return self.authorized.verified.validated.identified
+
+    @property
+    def generation(self) -> int | None:
+        return self.authorized.decision.generation
+
+    def with_timeline(self, timeline: tuple[StepTime, ...]) -> Accepted:
+        return replace(self, timeline=timeline)
+
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Refused with a signed NPP; recorded like an acceptance, delivered to nobody."""
+    """Refused with a signed NPP; recorded like an acceptance, delivered to nobody.
+
+    `generation` is the registry's when the refusal came from it, else None.
+    """
 
     identified: Identified
     reason: Rejected
     violations: tuple[Violation, ...]
     receipt: Receipt
-    generation: int
+    generation: int | None
     timeline: tuple[StepTime, ...] = ()
+
+    def with_timeline(self, timeline: tuple[StepTime, ...]) -> Refused:
+        return replace(self, timeline=timeline)
 
 
 Judged = Accepted | Refused

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from lxml.etree import _Element
 
+from gateway.errors import Rejected
 from gateway.message import (
     Answer,
     Candidate,
@@ -16,12 +17,25 @@ from gateway.message import (
     Job,
     Judged,
     Recorded,
+    Replied,
     Request,
     SignatureReport,
     Taken,
     Violation,
 )
 from gateway.profile import DocumentProfile, SystemProfile
+
+
+class Stale(Exception):
+    """The registry changed since the message was judged: judge again."""
+
+
+class Conflict(Exception):
+    """Only the store could know it: the message is to be refused for this reason."""
+
+    def __init__(self, reason: Rejected) -> None:
+        self.reason = reason
+        super().__init__(reason.code)
 
 
 class Clock(Protocol):
@@ -71,6 +85,10 @@ class Verifier(Protocol):
 class Registry(Protocol):
     """Who may act for whom."""
 
+    def refresh(self) -> object:
+        """The registry moved: what is cached counts no more."""
+        ...
+
     def authorize(self, account_id: int, fingerprint: str, permission: str, party: str | None, at: datetime) -> Decision:
         """May the holder of this certificate (SHA-256 of its DER, hex), calling from this account, do `permission`
         (e.g. NCTS2/CC015C) for the party with this identifier at that instant? Missing data means Denied."""
@@ -82,7 +100,7 @@ class Signer(Protocol):
 
     def seal(self, document: str, place: str) -> bytes:
         """Sign `document` (a canonical XML text without declaration) as XAdES-B-B; the ds:Signature goes in front of
-        the end tag named `place`. Gives the whole document, UTF-8, with XML declaration."""
+        the last end tag named `place` (a QName as written). Gives the whole document, UTF-8, with XML declaration."""
         ...
 
 
@@ -128,11 +146,31 @@ class Adapter(Protocol):
         """What kind of answer, and its keys. Raises Failed(reply.garbage)."""
         ...
 
+    async def close(self) -> None:
+        """End the connections to the system."""
+        ...
+
 
 class Committer(Protocol):
     """The one way into the store for the accept walk."""
 
     async def record(self, judged: Judged) -> Recorded:
         """Commit message, history, receipt, outbox row, repeat key, nonce together. Raises Rejected(token.refused) for
-        a used nonce, Rejected(receive.message_id_reused), Deferred(record.store_unavailable), or Stale (below)."""
+        a used nonce, Rejected(receive.message_id_reused), Deferred(record.store_unavailable), Stale or Conflict."""
+        ...
+
+
+class Deliveries(Protocol):
+    """What the dispatch walk needs of the queue."""
+
+    def store_request(self, job: Job, request: Request) -> None:
+        """Keep the request before the first attempt. Raises LostLease when the claim is no longer ours."""
+        ...
+
+
+class Answers(Protocol):
+    """Where answers find their messages."""
+
+    def attach(self, answer: Answer, at: datetime) -> Replied:
+        """In one transaction: match, mailbox, history, flow state. Raises Failed(reply.*)."""
         ...

@@ -34,8 +34,30 @@ class RetryPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class Proof:
+    """How both sides prove who they are: HMAC-SHA256 with the secret in the file that setting `secret_setting` names;
+    a time stamp may be `window` seconds away from now."""
+
+    secret_setting: str
+    window: float
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicateAnswer:
+    """How the target says "I have this request already": this HTTP status and this text at `path` below `root`."""
+
+    status: int
+    root: str
+    path: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
 class SystemProfile:
-    """One customs system: documents in and out by root, transport, retry, how its answers are proven to be its own."""
+    """One customs system: documents in and out by root, transport, retry, how its answers are proven to be its own.
+
+    `flow` maps a state to the names of the answers that may move it; any other answer is kept and leaves the state alone.
+    """
 
     system: str
     title_pl: str
@@ -45,3 +67,5 @@ class SystemProfile:
     retry: RetryPolicy
     transport: Mapping[str, str] = field(default_factory=dict)
     flow: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    proof: Proof | None = None
+    duplicate: DuplicateAnswer | None = None

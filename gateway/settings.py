@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
@@ -12,7 +13,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 class Settings(BaseSettings):
     """Everything an operator may set. Sizes are bytes, times seconds."""
 
-    model_config = SettingsConfigDict(env_prefix="BRAMA_", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="BRAMA_", env_nested_delimiter="__", extra="forbid", frozen=True)
 
     home: Path = Field(default=Path("var"), description="data folder")
     database_url: str = Field(default="", description="SQLAlchemy URL; empty: SQLite in the data folder")
@@ -24,6 +25,12 @@ class Settings(BaseSettings):
     max_attachments: int = Field(default=1, description="attachments a call may carry")
     token_window: float = Field(default=300, description="how far Created may be from now")
     max_waiting: int = Field(default=256, description="calls in work at once in one process before the door says busy")
+    systems: dict[str, str] = Field(
+        default={}, description="addresses and secret files of customs systems, by the names their profiles use"
+    )
+    profiles: Path | None = Field(default=None, description="folder of profiles that add to or replace the built-in ones")
+    issuer: str = Field(default="Brama", description="the gateway's name in receipts")
+    metrics_for: Literal["loopback", "everyone"] = Field(default="loopback", description="who may read /metrics")
     claim_seconds: float = Field(default=180, description="how long a polled document or a claimed delivery is held")
 
     @field_validator("database_url")
@@ -39,6 +46,14 @@ class Settings(BaseSettings):
         if url:
             raise ValueError("leave it empty: this version queues in the database only")
         return url
+
+    @field_validator("listen")
+    @classmethod
+    def _address_and_port(cls, listen: str) -> str:
+        host, colon, port = listen.rpartition(":")
+        if not (host and colon and port.isdecimal() and int(port) < 65536):
+            raise ValueError("write ADDRESS:PORT, such as 127.0.0.1:8080 or [::1]:8080")
+        return listen
 
     @property
     def database(self) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from datetime import datetime
 
 from lxml.etree import _Element
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Engine
 
 from gateway.database import generation
 from gateway.message import DocumentType, Violation
@@ -86,3 +87,23 @@ class SchemaReader:
         """The compiled grammar of a document. Raises Failed(schemas.package)."""
         number = document.grammar
         return self.grammars.get((edition.digest, number, exact), lambda: compile_grammar(analyse(unpack(edition.blob)), number, exact))
+
+
+class LiveSchemas(SchemaReader):
+    """A reader that sees what is imported while it runs, at most `max_age` seconds later.
+
+    The version number is looked up, not the editions, and only when a document is identified.
+    """
+
+    def __init__(self, shipped: Sequence[Edition], engine: Engine, *, max_age: float = 0.5) -> None:
+        super().__init__(shipped)
+        self._engine, self._max_age = engine, max_age
+        self._looked_at = float("-inf")
+
+    def identify(self, root: str, at: datetime) -> DocumentType:
+        """See `gateway.ports.Schemas`. Raises SQLAlchemyError when the database does not answer."""
+        if time.monotonic() - self._looked_at >= self._max_age:
+            self._looked_at = time.monotonic()
+            with self._engine.connect() as connection:
+                self.refresh(connection)
+        return super().identify(root, at)

@@ -1,4 +1,4 @@
-"""Where the corpora of official schemas and messages lie; tests that need them are skipped without."""
+"""Where the published schemas and samples lie, for tests that compare with them."""
 
 from __future__ import annotations
 

@@ -6,12 +6,8 @@ from importlib import import_module
 
 import click
 
-#: command -> module below gateway.cli that has it under the same name (dashes as underscores), loaded when asked for
-COMMANDS = {
-    "schemas": "schemas",
-    "signatures": "signatures",
-    "registry": "registry",
-}
+#: The commands. Each is loaded when it is asked for, from the module of its name (dashes as underscores).
+COMMANDS = ("serve", "worker", "messages", "dead-letters", "schemas", "signatures", "registry", "simulate", "demo", "doctor", "init")
 
 
 class _Lazy(click.Group):
@@ -23,7 +19,8 @@ class _Lazy(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(import_module(f"gateway.cli.{COMMANDS[cmd_name]}"), cmd_name.replace("-", "_"))
+        name = cmd_name.replace("-", "_")
+        command: click.Command = getattr(import_module(f"gateway.cli.{name}"), name)
         return command
 
 

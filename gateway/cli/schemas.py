@@ -20,9 +20,10 @@ from sqlalchemy.engine import Engine
 from gateway.database import open_engine, writing
 from gateway.errors import GatewayError, Rejected
 from gateway.message import Direction, DocumentType, Violation
+from gateway.migrations import upgrade
 from gateway.security.xml import HardenedParser
 from gateway.settings import Settings
-from schemas import store, tables
+from schemas import store
 from schemas.archive import pack, read_files
 from schemas.catalogue import ALWAYS, NEVER, WARSAW, Edition, midnight
 from schemas.grammar import compile_grammar
@@ -80,7 +81,9 @@ def list_editions(system: str | None, as_json: bool) -> None:
 @click.option("--default", is_flag=True, help="This edition counts where it overlaps with others.")
 @click.option("--select", multiple=True, help="Only files that match this GLOB and what they include; !GLOB leaves out. Repeatable.")
 @click.option(
-    "--direction", type=click.Choice(["in", "out"]), default="in", show_default=True, help="Sent by traders (in) or customs (out)."
+    "--direction",
+    type=click.Choice(["in", "out"]),
+    help="Sent by traders (in) or customs (out). Default: as in the system's other editions; in, for a root that none of them has.",
 )
 @click.option("--in", "also_in", multiple=True, metavar="GLOB", help="Roots that traders send, whatever --direction says.")
 @click.option("--out", "also_out", multiple=True, metavar="GLOB", help="Roots that only customs sends, whatever --direction says.")
@@ -94,7 +97,7 @@ def import_package(
     ends_at: datetime | None,
     default: bool,
     select: tuple[str, ...],
-    direction: Direction,
+    direction: Direction | None,
     also_in: tuple[str, ...],
     also_out: tuple[str, ...],
     replace: bool,
@@ -103,12 +106,17 @@ def import_package(
     """Take in an official package: a zip or a folder of XSD files, as published. It loads whole or is refused."""
 
     def sent(name: str) -> tuple[Direction, str]:
+        before, role = known.get(name, ("in", ""))
         if any(fnmatchcase(name, glob) for glob in also_out):
-            return "out", ""
-        return ("in", "") if any(fnmatchcase(name, glob) for glob in also_in) else (direction, "")
+            return "out", role
+        if any(fnmatchcase(name, glob) for glob in also_in):
+            return "in", role
+        return direction or before, role
 
     began = time.perf_counter()
     with _reporting():
+        engine = _engine()
+        known = _known(_reader(engine), system)
         package = analyse(read_files(source), select)
         memory = _compile_all(package, quiet=as_json)
         new = Edition(
@@ -123,7 +131,6 @@ def import_package(
             blob=pack(package.contents),
         )
         shipped = shipped_editions()
-        engine = _engine()
         with writing(engine) as connection:
             store.save(connection, new, shipped, datetime.now(UTC), replace)
         _warn_of_other_systems(_reader(engine), new)
@@ -301,6 +308,12 @@ def _compile_all(package: Package, quiet: bool) -> int:
     return memory
 
 
+def _known(reader: SchemaReader, system: str) -> dict[str, tuple[Direction, str]]:
+    """Direction and role of every root that the system's editions have so far, by local name."""
+    editions = reader.catalogue.of_system(system)
+    return {d.root.rpartition("}")[2]: (d.direction, d.role) for edition in reversed(editions) for d in edition.documents.values()}
+
+
 def _warn_of_other_systems(reader: SchemaReader, edition: Edition) -> None:
     others = set().union(*(reader.catalogue.contested(root, edition.system) for root in edition.documents)) if edition.documents else set()
     if others:
@@ -316,10 +329,8 @@ def _megabytes(size: int) -> str:
 
 
 def _engine() -> Engine:
-    settings = Settings()
-    settings.home.mkdir(parents=True, exist_ok=True)
-    engine = open_engine(settings.database)
-    tables.editions.metadata.create_all(engine)  # LEAD: replace by gateway.database.upgrade(engine)
+    engine = open_engine(Settings().database)
+    upgrade(engine)
     return engine
 
 

@@ -18,7 +18,12 @@ from lxml.etree import _Element
 from gateway.errors import Rejected
 
 #: declared name (lower case) -> Python codec; UTF-16 needs a byte order mark and is handled apart
-CODECS = {"utf-8": "utf-8", "us-ascii": "ascii", "iso-8859-2": "iso8859-2", "windows-1250": "cp1250"}
+CODECS = {
+    **dict.fromkeys(("utf-8", "utf8"), "utf-8"),
+    **dict.fromkeys(("us-ascii", "ascii"), "ascii"),
+    "iso-8859-2": "iso8859-2",
+    **dict.fromkeys(("windows-1250", "cp1250"), "cp1250"),
+}
 XINCLUDE = "{http://www.w3.org/2001/XInclude}*"
 SIGNATURE = "{http://www.w3.org/2000/09/xmldsig#}Signature"
 
@@ -86,10 +91,10 @@ class HardenedParser:
                 raise Rejected("parse.limit", what="elements", value=count, limit=limit)
 
     def _check_tree(self, root: _Element, content: bytes, scan: bytes) -> None:
-        for node in root.iter(etree.PI, etree.Entity, XINCLUDE):  # type: ignore[call-overload]
-            if node.tag is etree.PI:
+        for node in root.iter(etree.PI, etree.Entity, XINCLUDE):
+            if isinstance(node, etree._ProcessingInstruction):
                 raise Rejected("parse.instruction", line=node.sourceline)
-            raise Rejected("parse.doctype" if node.tag is etree.Entity else "parse.inclusion", line=node.sourceline)
+            raise Rejected("parse.doctype" if isinstance(node, etree._Entity) else "parse.inclusion", line=node.sourceline)
         limits = self._limits
         if self._too_deep(root):
             raise Rejected("parse.limit", what="depth of elements", value=f"> {limits.depth}", limit=limits.depth)
@@ -213,11 +218,11 @@ def _strict(content: bytes, codec: str, name: str) -> str:
 def _check_docinfo(root: _Element, encoding: str | None) -> None:
     """What libxml2 understood must be what was judged on the bytes."""
     info = root.getroottree().docinfo
-    if info.internalDTD is not None or info.externalDTD is not None:
+    if info.doctype:  # type: ignore[attr-defined]  # missing in the stubs
         raise Rejected("parse.doctype")
     if info.xml_version != "1.0":
         raise Rejected("parse.malformed", line=1, column=1, detail="only XML version 1.0 is taken")
-    understood = (info.encoding or "utf-8").lower()
+    understood = str(info.encoding or "utf-8").lower()
     if understood != (encoding or understood) or (encoding is None and understood not in ("utf-8", "utf-16", "utf-16le", "utf-16be")):
         raise Rejected("parse.encoding", encoding=understood)
 
@@ -240,11 +245,12 @@ def _mark_comments_in_signatures(root: _Element, content: bytes) -> None:
 
 def _rejection(error: etree.XMLSyntaxError, limits: Limits) -> Rejected:
     line, column = error.position
-    if error.code in _LIMIT_ERRORS:
+    number: int = getattr(error, "code", 0)
+    if number in _LIMIT_ERRORS:
         depth = "depth" in (error.msg or "")
         what, limit = ("depth of elements", limits.depth) if depth else ("length of a name, text or attribute", limits.text)
         return Rejected("parse.limit", what=what, value=f"line {line}, column {column}", limit=limit)
-    if error.code in _ENCODING_ERRORS:
+    if number in _ENCODING_ERRORS:
         return Rejected("parse.encoding", encoding=f"line {line}, column {column}")
     detail = re.sub(r", line \d+, column \d+$", "", (error.msg or "syntax error").replace("\n", " ").strip())
     return Rejected("parse.malformed", line=line, column=column, detail=detail)

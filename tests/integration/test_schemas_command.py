@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ from click.testing import CliRunner, Result
 
 from gateway.cli.schemas import schemas
 from gateway.database import generation, open_engine
+from gateway.errors import Rejected
+from gateway.migrations import upgrade
 from gateway.settings import Settings
-from schemas.reader import SchemaReader
+from schemas.reader import LiveSchemas, SchemaReader
 from tests.schema_packages import NOON, xsd
 
 DS = "http://www.w3.org/2000/09/xmldsig#"
@@ -137,6 +140,25 @@ def test_other_nodes_see_an_import() -> None:
         assert reader.refresh(connection) is True
     assert reader.identify("Ping", NOON).direction == "in"
     assert before.find("Ping", NOON).direction == "out"  # a snapshot stays what it was
+
+
+def test_a_new_edition_keeps_the_directions_of_the_others_unless_told() -> None:
+    take_in("one", "1", "--out", "Pi*", "--to", "2027-01-01")
+    take_in("two", "2", "--from", "2027-01-01")
+    take_in("two", "3", "--from", "2028-01-01", "--default", "--direction", "in")
+    listed = [json.loads(line) for line in run("list", "--json").stdout.splitlines()]
+    directions = {e["edition"]: e["documents"][0]["direction"] for e in listed if e["system"] == "TEST"}
+    assert directions == {"1": "out", "2": "out", "3": "in"}
+
+
+def test_a_running_server_sees_an_import_soon() -> None:
+    upgrade(open_engine(Settings().database))
+    live = LiveSchemas([], open_engine(Settings().database), max_age=0.05)
+    with pytest.raises(Rejected):
+        live.identify("Ping", NOON)
+    take_in("one", "1")
+    time.sleep(0.06)
+    assert live.identify("Ping", NOON).edition == "1"
 
 
 def test_an_enveloped_signature_is_set_aside_unless_foreseen(place: Path) -> None:

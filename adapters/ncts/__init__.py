@@ -1,0 +1,1 @@
+"""Transit: NCTS. NCTS2 is its phase 5 (profile `ncts2.toml`)."""

@@ -1,0 +1,160 @@
+"""The HTTP side: reads bodies within limits and hands each request to its door. Nothing here knows a message.
+
+Limits hold before a door sees anything: the size of one body, the bytes of all bodies in work, how many calls are in
+work, and how long a sender may take to send his.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from ipaddress import ip_address
+from typing import Any
+
+import structlog
+
+from gateway.bootstrap import Gatehouse
+from gateway.endpoints.http import HttpReply, text
+from gateway.errors import Deferred, Rejected
+from gateway.observability.metrics import exposition
+
+log = structlog.get_logger("brama.http")
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+SOAP_PATH = "/seap_wsChannel/DocumentHandlingPort"
+BODY_SECONDS = 60.0  # a sender's time for his whole body
+BODIES_AT_ONCE = 256 * 1024 * 1024  # bytes of all bodies being read or in work, in one process
+
+
+class Gone(Exception):
+    """The client went away before his request was complete."""
+
+
+class Application:
+    """The ASGI application of one server process."""
+
+    def __init__(self, house: Gatehouse) -> None:
+        self._house = house
+        self._in_work = 0
+        self._bytes = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        taken = _Taken()
+        self._in_work += 1
+        try:
+            reply = await self._answer(scope, receive, taken)
+            await _write(reply, receive, send)
+        except Gone:
+            log.info("client_gone", path=scope["path"])
+        finally:
+            self._in_work -= 1
+            self._bytes -= taken.bytes
+
+    async def _answer(self, scope: Scope, receive: Receive, taken: _Taken) -> HttpReply:
+        path: str = scope["path"]
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        if path == SOAP_PATH:
+            return await self._soap(scope, headers, receive, taken)
+        if path.startswith("/systems/") and path.endswith("/answers") and scope["method"] == "POST":
+            try:
+                body = await self._body(headers, receive, taken)
+            except Rejected as refusal:
+                return text(413, refusal.text("en"), {"connection": "close"})
+            except TimeoutError:
+                return text(408, "Send the body within a minute.", {"connection": "close"})
+            return await self._house.answer_door.handle(path.removeprefix("/systems/").removesuffix("/answers"), headers, body)
+        return self._plain(scope, path)
+
+    async def _soap(self, scope: Scope, headers: Mapping[str, str], receive: Receive, taken: _Taken) -> HttpReply:
+        door = self._house.soap_door
+        try:
+            if self._in_work > self._house.settings.max_waiting or self._bytes > BODIES_AT_ONCE:
+                raise Deferred("receive.busy", seconds=2)
+            body = await self._body(headers, receive, taken)
+        except (Rejected, Deferred) as refusal:
+            reply = door.refuse(refusal)
+            return HttpReply(reply.status, {**reply.headers, "connection": "close"}, reply.body)
+        except TimeoutError:
+            return text(408, "Wyślij całe żądanie w ciągu minuty. Send the whole request within a minute.", {"connection": "close"})
+        return await door.handle(scope["method"], scope["query_string"].decode("latin-1"), headers, body)
+
+    async def _body(self, headers: Mapping[str, str], receive: Receive, taken: _Taken) -> bytes:
+        """The whole body. Raises Rejected(receive.too_large), TimeoutError, Gone."""
+        limit = self._house.settings.max_body
+        announced = headers.get("content-length", "0")
+        if announced.isdecimal() and int(announced) > limit:
+            raise Rejected("receive.too_large", size=announced, limit=limit)
+        parts: list[bytes] = []
+        async with asyncio.timeout(BODY_SECONDS):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise Gone
+                part: bytes = message.get("body", b"")
+                parts.append(part)
+                taken.bytes += len(part)
+                self._bytes += len(part)
+                if taken.bytes > limit:
+                    raise Rejected("receive.too_large", size=taken.bytes, limit=limit)
+                if not message.get("more_body", False):
+                    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _plain(self, scope: Scope, path: str) -> HttpReply:
+        if scope["method"] not in ("GET", "HEAD"):
+            return text(405, "Only GET here.", {"allow": "GET, HEAD"})
+        if path == "/health/live":
+            return text(200, "alive")
+        if path == "/health/ready":
+            trouble = self._house.trouble()
+            return text(503, trouble, {"retry-after": "2"}) if trouble else text(200, "ready")
+        if path == "/metrics" and self._may_read_metrics(scope):
+            return HttpReply(200, {"content-type": "text/plain; version=0.0.4; charset=utf-8"}, exposition(self._house.database.engine))
+        if path == "/":
+            return text(200, f"Brama. WSDL: {self._house.settings.url}{SOAP_PATH}?wsdl")
+        return text(404, f"Nothing here. The WSDL is at {SOAP_PATH}?wsdl")
+
+    def _may_read_metrics(self, scope: Scope) -> bool:
+        """How much goes through the gateway is nobody's business but the operators'."""
+        return self._house.settings.metrics_for == "everyone" or ip_address((scope["client"] or ("0.0.0.0",))[0]).is_loopback  # noqa: S104
+
+
+class _Taken:
+    """Bytes of one request's body that count against the process's bound."""
+
+    __slots__ = ("bytes",)
+
+    def __init__(self) -> None:
+        self.bytes = 0
+
+
+async def _write(reply: HttpReply, receive: Receive, send: Send) -> None:
+    """Send it, and tell the reply whether it went out."""
+    headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in reply.headers.items()]
+    headers.append((b"content-length", b"%d" % len(reply.body)))
+    try:
+        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+        await send({"type": "http.response.body", "body": reply.body, "more_body": reply.after is not None})
+        if reply.after is not None:
+            gone = await _is_gone(receive)
+            await send({"type": "http.response.body", "body": b""})
+            await reply.after(not gone)
+    except OSError:
+        if reply.after is not None:
+            await reply.after(False)
+        raise Gone from None
+
+
+async def _is_gone(receive: Receive) -> bool:
+    """Whether the connection is known to be closed by now; asked before the response is ended, when uvicorn still tells."""
+    waiting = asyncio.ensure_future(receive())
+    await asyncio.sleep(0)
+    if waiting.done():
+        return bool(waiting.result()["type"] == "http.disconnect")
+    waiting.cancel()
+    return False

@@ -1,0 +1,188 @@
+"""The one composition root: only here are the keepers of the ports named and put together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import delete
+from sqlalchemy.exc import SQLAlchemyError
+
+from adapters.ncts.adapter import NctsAdapter
+from adapters.profiles import Profiles
+from adapters.proof import Secrets as SystemSecrets
+from gateway.channels.answers import AnswerDesk
+from gateway.channels.committer import SqliteCommitter
+from gateway.channels.queue import DatabaseChannel
+from gateway.database import Database
+from gateway.endpoints.answers import AnswerDoor
+from gateway.endpoints.soap.door import SoapDoor
+from gateway.errors import Failed
+from gateway.migrations import current, newest
+from gateway.pipeline import Accepting, Dispatching
+from gateway.ports import Adapter
+from gateway.profile import SystemProfile
+from gateway.security.keys import Secrets, load_seal, load_secrets, load_trust
+from gateway.security.revocation import NoRevocation
+from gateway.security.seal import Seal
+from gateway.security.signatures import Verifier
+from gateway.security.xml import HardenedParser
+from gateway.settings import Settings
+from gateway.storage.mailbox import Mailbox
+from gateway.storage.tables import nonces
+from registry.accounts import Account, Accounts, channel_password
+from registry.authorize import DatabaseRegistry
+from schemas.reader import LiveSchemas
+from schemas.shipped import shipped_editions
+
+LARGE_AT_ONCE = 2  # large documents judged at once beside the event loop
+
+
+class SystemClock:
+    """The time of day."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class _ChannelAccount:
+    """An account at the door: the password is decrypted only when asked for."""
+
+    account: Account
+    secrets: Secrets
+
+    @property
+    def account_id(self) -> int:
+        return self.account.account_id
+
+    @property
+    def active(self) -> bool:
+        return self.account.active
+
+    def password(self) -> bytes | None:
+        return channel_password(self.account, self.secrets)
+
+
+class ChannelAccounts:
+    """Accounts with their secrets, for the doors that need both."""
+
+    def __init__(self, accounts: Accounts, secrets: Secrets) -> None:
+        self._accounts, self._secrets = accounts, secrets
+        stand_in = secrets.encrypt(b"an unknown login costs the same time as a known one", "account:")
+        self._nobody = Account(0, "", active=False, person_id=None, secret_ciphertext=stand_in)
+
+    def find(self, login: str) -> _ChannelAccount:
+        """Never None: an unknown login gets an inactive stand-in, so that time does not tell it from a known one."""
+        return _ChannelAccount(self._accounts.find(login) or self._nobody, self._secrets)
+
+
+@dataclass(frozen=True, slots=True)
+class Gatehouse:
+    """What a server process needs."""
+
+    settings: Settings
+    database: Database
+    soap_door: SoapDoor
+    answer_door: AnswerDoor
+
+    def trouble(self) -> str | None:
+        """Why it is not ready, or None."""
+        try:
+            revision = current(self.database.engine)
+        except SQLAlchemyError as error:
+            return f"the database does not answer ({type(error).__name__})"
+        return None if revision == newest() else "the database is at another revision than this code"
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """What a worker process needs."""
+
+    profiles: Profiles
+    channel: DatabaseChannel
+    dispatching: Dispatching
+
+    database: Database
+
+    def now(self) -> datetime:
+        return self.dispatching.now()
+
+    def forget_nonces(self, at: datetime) -> None:
+        """Raises StoreBusy."""
+        with self.database.writing() as connection:
+            connection.execute(delete(nonces).where(nonces.c.expires_at < at))
+
+
+@contextmanager
+def open_gatehouse(settings: Settings) -> Iterator[Gatehouse]:
+    """Everything a server needs. Raises Failed(...) naming what is missing."""
+    clock, database, parser = SystemClock(), Database(settings.database), HardenedParser()
+    profiles = load_profiles(settings)
+    schemas = LiveSchemas(shipped_editions(), database.engine)
+    channel = DatabaseChannel(database, claim_seconds=settings.claim_seconds)
+    desk = AnswerDesk(database, profiles)
+    dispatching = Dispatching(connect(settings, profiles, parser), channel, desk, clock.now)
+    with ThreadPoolExecutor(LARGE_AT_ONCE, "large") as pool:
+        accepting = Accepting(
+            parser=parser,
+            schemas=schemas,
+            profiles=profiles,
+            verifier=Verifier(load_trust(settings.keys), NoRevocation()),
+            registry=DatabaseRegistry(database.engine),
+            signer=Seal(*load_seal(settings.keys), clock),
+            committer=SqliteCommitter(database, profiles, clock.now, bound=settings.max_waiting, token_window=settings.token_window),
+            issuer=settings.issuer,
+            pool=pool,
+        )
+        soap_door = SoapDoor(
+            accept=accepting.accept,
+            mailbox=Mailbox(database, clock.now, claim_seconds=settings.claim_seconds, token_window=settings.token_window),
+            accounts=ChannelAccounts(Accounts(database.engine), load_secrets(settings.keys)),
+            clock=clock,
+            settings=settings,
+            pool=pool,
+        )
+        yield Gatehouse(settings, database, soap_door, AnswerDoor(dispatching, desk, clock.now))
+
+
+@asynccontextmanager
+async def open_workshop(settings: Settings) -> AsyncIterator[Workshop]:
+    """Everything a worker needs. Raises Failed(...) naming what is missing."""
+    clock, database = SystemClock(), Database(settings.database)
+    profiles = load_profiles(settings)
+    channel = DatabaseChannel(database, claim_seconds=settings.claim_seconds)
+    adapters = connect(settings, profiles, HardenedParser())
+    try:
+        yield Workshop(profiles, channel, Dispatching(adapters, channel, AnswerDesk(database, profiles), clock.now), database)
+    finally:
+        for adapter in adapters.values():
+            await adapter.close()
+
+
+def load_profiles(settings: Settings) -> Profiles:
+    """The built-in profiles, with those of the settings' folder added or put in their place."""
+    return Profiles.load([settings.profiles] if settings.profiles else [])
+
+
+def connect(settings: Settings, profiles: Profiles, parser: HardenedParser) -> Mapping[str, Adapter]:
+    """An adapter for every system whose address and secret are in the settings; the others have no route yet."""
+    adapters: dict[str, Adapter] = {}
+    for profile in profiles:
+        if profile.transport["url_setting"] in settings.systems:
+            adapters[profile.system] = NctsAdapter(
+                profile, settings.systems[profile.transport["url_setting"]], system_secret(settings, profile), parser
+            )
+    return adapters
+
+
+def system_secret(settings: Settings, profile: SystemProfile) -> SystemSecrets:
+    """The secret shared with a system. Raises Failed(adapter.secret)."""
+    name = profile.proof.secret_setting if profile.proof else ""
+    if name not in settings.systems:
+        raise Failed("adapter.secret", file=f"BRAMA_SYSTEMS__{name.upper()}", detail="is not set")
+    return SystemSecrets.read(Path(settings.systems[name]))

@@ -1,0 +1,187 @@
+"""The durable queue in the database: claims with a fencing number, back-off, deadlines, dead letters.
+
+A worker owns a claimed delivery until `claimed_until`; every result carries the fencing number of its claim, so a
+worker that was asleep for longer than its lease changes nothing any more.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import and_, insert, or_, select, text, update
+from sqlalchemy.engine import Connection
+
+from gateway.channels.tables import dead_letters, deliveries, requests
+from gateway.database import AnyRow, Database
+from gateway.errors import GatewayError
+from gateway.message import BusinessKeys, DocumentType, Job, Request, StepTime
+from gateway.profile import RetryPolicy
+from gateway.storage import messages as store
+from gateway.storage.tables import contents, messages
+
+
+class LostLease(Exception):
+    """The claim had ended and somebody else has the delivery now: drop what was done."""
+
+
+def fingerprint(system: str, code: str, detail: str) -> str:
+    """Twelve hex digits shared by errors that differ only in numbers and identifiers."""
+    alike = re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}|\d+", "#", detail)
+    return hashlib.sha256(f"{system}|{code}|{alike}".encode()).hexdigest()[:12]
+
+
+class DatabaseChannel:
+    """The queue of deliveries. `claim_seconds` is the lease."""
+
+    def __init__(self, database: Database, *, claim_seconds: float) -> None:
+        self._database = database
+        self._lease = timedelta(seconds=claim_seconds)
+
+    def claim(self, limit: int, at: datetime) -> list[Job]:
+        """Up to `limit` deliveries that are due, or whose worker let the lease run out."""
+        open_ = text("deliveries.state IN ('due', 'claimed')")  # literally so, or SQLite does not see that the partial index serves
+        ready = or_(
+            and_(deliveries.c.state == "due", deliveries.c.due_at <= at),
+            and_(deliveries.c.state == "claimed", deliveries.c.claimed_until <= at),
+        )
+        with self._database.reading() as connection:  # an idle worker takes no write lock
+            if connection.execute(select(deliveries.c.id).where(open_, ready, deliveries.c.due_at <= at).limit(1)).first() is None:
+                return []
+        with self._database.writing() as connection:
+            chosen = select(deliveries.c.id).where(open_, ready, deliveries.c.due_at <= at).order_by(deliveries.c.due_at).limit(limit)
+            claimed = (
+                connection.execute(
+                    update(deliveries)
+                    .where(deliveries.c.id.in_(chosen))
+                    .values(
+                        state="claimed", fence=deliveries.c.fence + 1, attempts=deliveries.c.attempts + 1, claimed_until=at + self._lease
+                    )
+                    .returning(deliveries.c.id)
+                )
+                .scalars()
+                .all()
+            )
+            rows = connection.execute(
+                select(
+                    deliveries, messages, contents.c.content, requests.c.request_id, requests.c.content.label("request"), requests.c.headers
+                )
+                .join(messages, messages.c.id == deliveries.c.message)
+                .join(contents, contents.c.message == messages.c.id)
+                .outerjoin(requests, requests.c.delivery == deliveries.c.id)
+                .where(deliveries.c.id.in_(claimed))
+                .order_by(deliveries.c.due_at)
+            ).all()
+        return [_job(row) for row in rows]
+
+    def store_request(self, job: Job, request: Request) -> None:
+        """See the port `Deliveries`."""
+        with self._database.writing() as connection:
+            self._own(connection, job)
+            connection.execute(
+                insert(requests).values(
+                    delivery=job.delivery_id,
+                    request_id=request.request_id,
+                    content=request.content,
+                    headers=json.dumps(dict(request.headers)),
+                )
+            )
+
+    def delivered(self, job: Job, at: datetime, detail: str, timeline: Sequence[StepTime], flow_state: str = "sent") -> None:
+        """The target has it. Raises LostLease."""
+        with self._database.writing() as connection:
+            row = self._own(connection, job)
+            connection.execute(
+                update(deliveries)
+                .where(deliveries.c.id == job.delivery_id)
+                .values(state="delivered", ended_at=at, claimed_until=None, flow_state=row.flow_state or flow_state)
+            )
+            store.remember(connection, row.message, _begun(timeline, at), "deliver", "ok", detail, timeline)
+
+    def later(self, job: Job, error: GatewayError, policy: RetryPolicy, at: datetime, timeline: Sequence[StepTime]) -> None:
+        """Try again after the back-off, or give up when that is past the deadline. Raises LostLease."""
+        due_at = at + timedelta(seconds=policy.delay(job.attempts))
+        if due_at > job.deadline_at:
+            self.dead(job, error, at, timeline)
+            return
+        with self._database.writing() as connection:
+            row = self._own(connection, job)
+            connection.execute(
+                update(deliveries).where(deliveries.c.id == job.delivery_id).values(state="due", due_at=due_at, claimed_until=None)
+            )
+            store.remember(connection, row.message, _begun(timeline, at), "deliver", error.code, error.text("en"), timeline)
+
+    def dead(self, job: Job, error: GatewayError, at: datetime, timeline: Sequence[StepTime]) -> None:
+        """A person must look: out of the queue, into the dead letters. Raises LostLease."""
+        with self._database.writing() as connection:
+            row = self._own(connection, job)
+            store.remember(connection, row.message, _begun(timeline, at), "deliver", error.code, error.text("en"), timeline)
+            store.remember(connection, row.message, at, "dead", error.code, error.text("en"))
+            connection.execute(
+                update(deliveries).where(deliveries.c.id == job.delivery_id).values(state="dead", ended_at=at, claimed_until=None)
+            )
+            connection.execute(
+                insert(dead_letters).values(
+                    kind="delivery",
+                    delivery=job.delivery_id,
+                    system=job.system,
+                    code=error.code,
+                    stage=error.stage,
+                    attempts=job.attempts,
+                    first_error=_first_error(connection, row.message, error),
+                    last_error=error.text("en"),
+                    fingerprint=fingerprint(job.system, error.code, error.text("en")),
+                    created_at=at,
+                )
+            )
+
+    def _own(self, connection: Connection, job: Job) -> AnyRow:
+        """The delivery's row, if the claim is still ours."""
+        row = connection.execute(
+            select(deliveries).where(deliveries.c.id == job.delivery_id, deliveries.c.fence == job.fence, deliveries.c.state == "claimed")
+        ).one_or_none()
+        if row is None:
+            raise LostLease
+        return row
+
+
+def status(connection: Connection, message: int) -> AnyRow | None:
+    """The delivery of a message; None for one that was refused."""
+    return connection.execute(select(deliveries).where(deliveries.c.message == message)).one_or_none()
+
+
+def _begun(timeline: Sequence[StepTime], at: datetime) -> datetime:
+    return timeline[0].at if timeline else at
+
+
+def _first_error(connection: Connection, message: int, error: GatewayError) -> str:
+    events = [e for e in store.events(connection, message) if e.event == "deliver" and e.outcome != "ok"]
+    return events[0].detail if events else error.text("en")
+
+
+def _job(row: AnyRow) -> Job:
+    fields = row._mapping
+    request = None
+    if fields[requests.c.request_id] is not None:
+        request = Request(fields[requests.c.request_id], bytes(fields["request"]), json.loads(fields[requests.c.headers]))
+    return Job(
+        delivery_id=fields[deliveries.c.id],
+        sys_ref=fields[messages.c.sys_ref],
+        system=fields[deliveries.c.system],
+        document_type=DocumentType(fields[deliveries.c.system], fields[messages.c.edition], fields[messages.c.root], "in"),
+        content=bytes(fields[contents.c.content]),
+        keys=BusinessKeys(
+            message_id=fields[messages.c.business_id],
+            sender=fields[messages.c.sender],
+            lrn=fields[messages.c.lrn],
+            mrn=fields[messages.c.mrn],
+            party=fields[messages.c.party],
+        ),
+        attempts=fields[deliveries.c.attempts],
+        fence=fields[deliveries.c.fence],
+        deadline_at=fields[deliveries.c.deadline_at],
+        request=request,
+    )

@@ -1,0 +1,62 @@
+"""Tables of the durable queue: what is on its way to which system, and what awaits a person."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Float, ForeignKey, Index, Integer, LargeBinary, String, Table, Text, text
+
+from gateway.database import Instant, metadata
+from gateway.storage.tables import Id
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("message", Id, ForeignKey("messages.id"), nullable=False, unique=True),
+    Column("system", String(40), nullable=False),
+    Column("state", String(12), nullable=False),  # due | claimed | delivered | dead | discarded
+    Column("due_at", Instant, nullable=False),
+    Column("deadline_at", Instant, nullable=False),
+    Column("deadline_seconds", Float, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("fence", BigInteger, nullable=False, server_default="0"),
+    Column("claimed_until", Instant),
+    Column("flow_state", String(40)),
+    Column("ended_at", Instant),
+    Index(
+        "ix_deliveries_due",
+        "due_at",
+        sqlite_where=text("state IN ('due', 'claimed')"),
+        postgresql_where=text("state IN ('due', 'claimed')"),
+    ),
+)
+
+#: What goes to the target, stored before the first attempt and sent unchanged by every retry.
+requests = Table(
+    "requests",
+    metadata,
+    Column("delivery", Id, ForeignKey("deliveries.id"), primary_key=True),
+    Column("request_id", String(80), nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Column("headers", Text, nullable=False),
+)
+
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("kind", String(12), nullable=False),  # delivery | answer
+    Column("delivery", Id, ForeignKey("deliveries.id")),
+    Column("system", String(40), nullable=False),
+    Column("code", String(60), nullable=False),
+    Column("stage", String(20), nullable=False),
+    Column("attempts", BigInteger, nullable=False),
+    Column("first_error", Text, nullable=False),
+    Column("last_error", Text, nullable=False),
+    Column("fingerprint", String(12), nullable=False, index=True),
+    Column("content", LargeBinary),  # an answer's bytes as they came
+    Column("created_at", Instant, nullable=False),
+    Column("closed_at", Instant),
+    Column("closed_as", String(12)),  # retried | discarded | answered
+    Column("closed_why", Text),
+    Index("ix_dead_letters_open", "system", "id", sqlite_where=text("closed_at IS NULL"), postgresql_where=text("closed_at IS NULL")),
+)

@@ -1,0 +1,99 @@
+"""`brama messages`: what was received, and each message's timeline."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from gateway.channels.queue import status
+from gateway.cli.output import as_json, milliseconds, table
+from gateway.cli.trouble import plainly
+from gateway.database import Database
+from gateway.settings import Settings
+from gateway.storage import messages as store
+
+
+@click.group()
+def messages() -> None:
+    """What was received, and what became of it."""
+
+
+@messages.command("list")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 10_000))
+@click.option("--state", type=click.Choice(["accepted", "refused"]))
+@click.option("--json", "json_", is_flag=True)
+@plainly
+def list_(limit: int, state: str | None, json_: bool) -> None:
+    """The newest messages."""
+    with Database(Settings().database).reading() as connection:
+        rows = [_summary(connection, row) for row in store.latest(connection, limit, state)]
+    if json_:
+        as_json(rows)
+        return
+    headings = ("received_at", "sys_ref", "document", "lrn", "state", "delivery", "flow", "code")
+    table(headings, [[row[h] or "" for h in headings] for row in rows])
+
+
+def _summary(connection: Any, row: Any) -> dict[str, Any]:
+    delivery = status(connection, row.id)
+    return {
+        "sys_ref": row.sys_ref,
+        "received_at": row.received_at,
+        "system": row.system,
+        "edition": row.edition,
+        "document": row.root.rpartition("}")[2],
+        "lrn": row.lrn,
+        "mrn": row.mrn,
+        "state": row.state,
+        "code": row.code,
+        "delivery": delivery.state if delivery else None,
+        "attempts": delivery.attempts if delivery else 0,
+        "flow": delivery.flow_state if delivery else None,
+    }
+
+
+@messages.command()
+@click.argument("sys_ref")
+@click.option("--json", "json_", is_flag=True)
+@plainly
+def show(sys_ref: str, json_: bool) -> None:
+    """One message: its state and its timeline with the time each step took."""
+    with Database(Settings().database).reading() as connection:
+        row: Any = store.find(connection, sys_ref)
+        if row is None:
+            click.secho(f"brama: there is no message {sys_ref}; `brama messages list` shows the newest", fg="red", err=True)
+            sys.exit(1)
+        shown = _summary(connection, row)
+        shown["documents"] = [dict(d._mapping) for d in store.documents(connection, row.id)]
+        shown["timeline"] = [
+            {"at": e.at, "event": e.event, "outcome": e.outcome, "detail": e.detail, "steps": [_step(s) for s in e.steps]}
+            for e in store.events(connection, row.id)
+        ]
+    if json_:
+        as_json(shown)
+        return
+    _print(shown)
+
+
+def _step(step: tuple[str, int, int, str]) -> dict[str, object]:
+    name, offset, microseconds, outcome = step
+    return {"step": name, "offset_us": offset, "us": microseconds, "outcome": outcome}
+
+
+def _print(shown: dict[str, Any]) -> None:
+    click.secho(f"{shown['document']} {shown['lrn'] or ''}  {shown['sys_ref']}", bold=True)
+    for name in ("system", "edition", "state", "code", "delivery", "flow", "mrn"):
+        if shown[name]:
+            click.echo(f"  {name:9} {shown[name]}")
+    for entry in shown["timeline"]:
+        ok = entry["outcome"] == "ok"
+        click.echo(f"  {entry['at']:%H:%M:%S.%f}  {entry['event']:9} ", nl=False)
+        click.secho(entry["outcome"], fg="green" if ok else "yellow", nl=False)
+        click.echo(f"  {entry['detail']}" if entry["detail"] else "")
+        for step in entry["steps"]:
+            click.secho(f"      {step['step']:10} {milliseconds(step['us']):>10}", dim=True, nl=False)
+            click.echo("" if step["outcome"] == "ok" else f"  {step['outcome']}")
+    for document in shown["documents"]:
+        click.echo(f"  {document['created_at']:%H:%M:%S.%f}  mailbox   {document['filename']}")

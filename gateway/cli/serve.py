@@ -1,0 +1,115 @@
+"""`brama serve`: the doors, in one process or several that share the port."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import signal
+import socket
+import sys
+import time
+from multiprocessing.context import SpawnContext, SpawnProcess
+
+import click
+import structlog
+
+from gateway.cli.trouble import plainly
+from gateway.database import open_engine
+from gateway.migrations import upgrade
+from gateway.observability import logs
+from gateway.settings import Settings
+
+log = structlog.get_logger("brama.serve")
+
+IDLE_SECONDS = 60  # a kept-alive connection without a request
+RESTART_PAUSE = 1.0  # seconds between the death of a server process and the next one's start
+
+
+@click.command()
+@click.option("--processes", default=1, show_default=True, type=click.IntRange(1, 64), help="One per core is best.")
+@click.option("--log-level", default="info", show_default=True, type=click.Choice(["debug", "info", "warning", "error"]))
+@plainly
+def serve(processes: int, log_level: str) -> None:
+    """Open the doors (SOAP, answers of the customs systems, metrics) until SIGTERM."""
+    logs.configure(log_level)
+    settings = Settings()
+    upgrade(open_engine(settings.database))
+    holder = _bind(settings.address)  # bound, never listening: keeps the port, or finds a free one for port 0
+    settings = settings.model_copy(update={"listen": "{}:{}".format(*holder.getsockname()[:2])})
+    if processes == 1:
+        asyncio.run(_serve_one(settings))
+        return
+    _supervise(settings, processes, log_level)
+
+
+def _bind(address: tuple[str, int]) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    try:
+        bound.bind(address)
+    except OSError as error:
+        raise click.ClickException(f"cannot listen on {address[0]}:{address[1]} ({error.strerror}): set BRAMA_LISTEN") from error
+    return bound
+
+
+async def _serve_one(settings: Settings) -> None:
+    import uvicorn
+
+    from gateway.asgi import Application
+    from gateway.bootstrap import open_gatehouse
+
+    own = _bind(settings.address)
+    with open_gatehouse(settings) as house:
+        config = uvicorn.Config(
+            Application(house),
+            http="httptools",
+            loop="uvloop",
+            lifespan="off",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            timeout_keep_alive=IDLE_SECONDS,
+            timeout_graceful_shutdown=30,
+            backlog=1024,
+        )
+        server = uvicorn.Server(config)
+        log.info("serving", listen=settings.listen, url=settings.url)
+        await server.serve(sockets=[own])
+
+
+def _child(settings: Settings, log_level: str) -> None:
+    logs.configure(log_level)
+    asyncio.run(_serve_one(settings))
+
+
+def _supervise(settings: Settings, processes: int, log_level: str) -> None:
+    """Keep `processes` servers alive; on SIGTERM or SIGINT let them finish their calls and end."""
+    context: SpawnContext = multiprocessing.get_context("spawn")
+    stopping = False
+
+    def start() -> SpawnProcess:
+        process = context.Process(target=_child, args=(settings, log_level))
+        process.start()
+        return process
+
+    def stop(_number: int, _frame: object) -> None:
+        nonlocal stopping
+        stopping = True
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    servers = [start() for _ in range(processes)]
+    while not stopping:
+        time.sleep(0.1)
+        for place, server in enumerate(servers):
+            if not server.is_alive() and not stopping:
+                log.error("server_died", pid=server.pid, exitcode=server.exitcode)
+                time.sleep(RESTART_PAUSE)
+                servers[place] = start()
+    for server in servers:
+        server.terminate()
+    for server in servers:
+        server.join(35)
+    sys.exit(0)

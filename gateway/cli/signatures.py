@@ -1,0 +1,115 @@
+"""`brama signatures`: verify the signature of any XML document."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from gateway.errors import GatewayError, Rejected
+from gateway.message import SignatureReport
+from gateway.security.certificates import Trust, load_anchors
+from gateway.security.revocation import NoRevocation
+from gateway.security.signatures import Policy, Verifier
+from gateway.security.xml import HardenedParser
+
+#: Larger files are not read: the doors do not take them either.
+MAX_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """One document judged: the report of a good signature, or why it is none."""
+
+    file: str
+    outcome: SignatureReport | Rejected
+
+    @property
+    def valid(self) -> bool:
+        return isinstance(self.outcome, SignatureReport)
+
+    def as_json(self) -> dict[str, object]:
+        line: dict[str, object] = {"file": self.file, "valid": self.valid}
+        line |= dict.fromkeys(("code", "reason", "reason_pl", "signed", "signer"))
+        if isinstance(self.outcome, Rejected):
+            return line | {"code": self.outcome.code, "reason": self.outcome.text("en"), "reason_pl": self.outcome.text("pl")}
+        report, signer = self.outcome, self.outcome.signer
+        line |= {"signed": report.signed, "signer": signer.subject, "issuer": signer.issuer, "serial": str(signer.serial)}
+        line |= {"fingerprint": signer.fingerprint, "algorithm": report.algorithm, "digest": report.digest_algorithm}
+        claimed_at = report.claimed_at.isoformat() if report.claimed_at else None
+        return line | {"form": report.form, "claimed_at": claimed_at, "revocation": report.revocation}
+
+    def for_people(self) -> str:
+        if isinstance(self.outcome, Rejected):
+            return f"{click.style('invalid', fg='red')}  {self.file}: {self.outcome.code}: {self.outcome.text('en')}"
+        report = self.outcome
+        signer = f"{report.signer.subject} ({report.form}, {report.algorithm}; revocation {report.revocation})"
+        return f"{click.style('valid', fg='green')}    {self.file}: {report.signed} signed by {signer}"
+
+
+@click.group()
+def signatures() -> None:
+    """Signatures of XML documents."""
+
+
+@signatures.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--trust", "trust", multiple=True, required=True, type=click.Path(path_type=Path), help="PEM or DER file, or folder, of trusted CAs"
+)
+@click.option("--at", "at", help="judge certificates as of this time (ISO 8601; without zone: UTC); default now")
+@click.option("--json", "as_json", is_flag=True, help="one JSON object a line")
+def verify(files: tuple[Path, ...], trust: tuple[Path, ...], at: str | None, as_json: bool) -> None:
+    """Say for each FILE whether its signature is good, what exactly it covers and who signed.
+
+    Nothing is fetched. Exit code 0: all valid; 1: some are not; 2: could not judge.
+    """
+    moment = _moment(at)
+    try:
+        verifier = Verifier(Trust(load_anchors(trust)), NoRevocation(), Policy(require_root=False))
+    except GatewayError as error:
+        click.echo(f"Error: {error.text('en')}", err=True)
+        sys.exit(2)
+    parser = HardenedParser()
+    judged = valid = 0
+    show_progress = len(files) > 20 and sys.stderr.isatty() and not sys.stdout.isatty()
+    with click.progressbar(files, file=sys.stderr, hidden=not show_progress) as progress:
+        for file in progress:
+            verdict = _judge(file, parser, verifier, moment)
+            if verdict is None:
+                continue
+            judged += 1
+            valid += verdict.valid
+            click.echo(json.dumps(verdict.as_json(), ensure_ascii=False) if as_json else verdict.for_people())
+    sys.exit(2 if judged < len(files) else 0 if valid == judged else 1)
+
+
+def _judge(file: Path, parser: HardenedParser, verifier: Verifier, at: datetime) -> _Verdict | None:
+    """None when the file cannot be read; the reason went to stderr."""
+    try:
+        size = file.stat().st_size
+        content = file.read_bytes() if size <= MAX_BYTES else b""
+    except OSError as error:
+        click.echo(f"Error: cannot read {file}: {error.strerror or error}. Name a readable XML file.", err=True)
+        return None
+    try:
+        if size > MAX_BYTES:
+            raise Rejected("receive.too_large", size=size, limit=MAX_BYTES)
+        _, report = verifier.verify(verifier.set_aside(parser.parse(content)), at)
+    except Rejected as defect:
+        return _Verdict(str(file), defect)
+    return _Verdict(str(file), report)
+
+
+def _moment(text: str | None) -> datetime:
+    if text is None:
+        return datetime.now(UTC)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is no time; write for example 2026-11-20T12:00:00Z", param_hint="--at") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,0 +1,1 @@
+"""The SOAP door: the SEAP web-service channel, as trader software already speaks it."""

@@ -1,0 +1,118 @@
+"""The whole walk of a message on one screen.
+
+    accept    (inside the sender's call)  parse -> identify -> validate -> verify -> authorize -> receipt -> record
+    dispatch  (worker, retried)           route -> deliver -> reply
+
+Each step takes the state before it, so mypy refuses a walk without `verify` or `authorize`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.errors import Failed, Rejected
+from gateway.journey import Journey
+from gateway.message import Answer, Delivered, Identified, Job, Judged, Received, Recorded, Replied
+from gateway.ports import Adapter, Answers, Committer, Conflict, Deliveries, Parser, Profiles, Registry, Schemas, Signer, Stale, Verifier
+from gateway.steps import receipt
+from gateway.steps.authorize import NotAuthorized, authorize
+from gateway.steps.deliver import deliver
+from gateway.steps.identify import identify
+from gateway.steps.parse import parse
+from gateway.steps.reply import reply
+from gateway.steps.route import route
+from gateway.steps.validate import Invalid, validate
+from gateway.steps.verify import verify
+
+LARGE = 100_000  # bytes: above, judging would hold up the event loop for more than 1.5 ms
+JUDGEMENTS = 3  # times a message is judged again when the registry moves under it
+
+
+@dataclass(frozen=True, slots=True)
+class Accepting:
+    """The accept walk with the ports it needs. `issuer` is the gateway's name in receipts."""
+
+    parser: Parser
+    schemas: Schemas
+    profiles: Profiles
+    verifier: Verifier
+    registry: Registry
+    signer: Signer
+    committer: Committer
+    issuer: str
+    pool: Executor | None = None
+
+    async def accept(self, received: Received) -> Recorded:
+        """Judge and record. Raises Rejected where the sender hears a fault and nothing is stored, Deferred when the
+        store cannot take it now, Failed when something is wrong with us."""
+        conflict: Rejected | None = None
+        for _ in range(JUDGEMENTS):
+            try:
+                return await self.committer.record(await self._judge(received, conflict))
+            except Stale:
+                self.registry.refresh()
+            except Conflict as found:
+                conflict = found.reason
+        raise Failed("unexpected", kind="the registry never stood still")
+
+    async def _judge(self, received: Received, conflict: Rejected | None) -> Judged:
+        if self.pool is None or len(received.content) < LARGE:
+            return self.judge(received, conflict)
+        return await asyncio.get_running_loop().run_in_executor(self.pool, self.judge, received, conflict)
+
+    def judge(self, received: Received, conflict: Rejected | None = None) -> Judged:
+        """Decide, and make and sign the receipt. Synchronous, and pure but for the clock of the timeline.
+
+        `conflict` is a reason that only the store could know. Raises Rejected for what is answered with a fault.
+        """
+        journey = Journey(received.sys_ref, received.received_at)
+        with journey.step("parse"):
+            parsed = parse(received, self.parser)
+        with journey.step("identify"):
+            identified = identify(parsed, self.schemas, self.profiles)
+        try:
+            with journey.step("validate"):
+                validated = validate(identified, self.schemas, self.verifier)
+            with journey.step("verify"):
+                verified = verify(validated, self.verifier)
+            with journey.step("authorize"):
+                authorized = authorize(verified, self.registry)
+            if conflict is not None:
+                raise conflict
+        except Rejected as reason:
+            return self._refuse(identified, reason, journey)
+        with journey.step("receipt"):
+            accepted = receipt.accept(authorized, self.signer, self.issuer)
+        return accepted.with_timeline(journey.timeline)
+
+    def _refuse(self, identified: Identified, reason: Rejected, journey: Journey) -> Judged:
+        violations = reason.violations if isinstance(reason, Invalid) else ()
+        generation = reason.generation if isinstance(reason, NotAuthorized) else None
+        with journey.step("receipt"):
+            refused = receipt.refuse(identified, reason, violations, generation, self.signer, self.issuer)
+        return refused.with_timeline(journey.timeline)
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatching:
+    """The dispatch walk with the ports it needs."""
+
+    adapters: Mapping[str, Adapter]
+    deliveries: Deliveries
+    answers: Answers
+    now: Callable[[], datetime]
+
+    async def dispatch(self, job: Job, journey: Journey) -> Delivered:
+        """One attempt at one claimed delivery. Raises Deferred (try again), Rejected or Failed (a person must look)."""
+        with journey.step("route"):
+            routed = route(job, self.adapters, self.deliveries)
+        with journey.step("deliver"):
+            return await deliver(routed, self.adapters)
+
+    def take_answer(self, answer: Answer) -> Replied:
+        """An authenticated system's answer finds its message and goes to the sender's mailbox. Raises Failed(reply.*)."""
+        return reply(answer, self.answers, self.now())

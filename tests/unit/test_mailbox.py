@@ -1,0 +1,97 @@
+"""Polling: oldest first, claimed while read, collected once written, never lost."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+
+import pytest
+
+from gateway.channels.committer import SqliteCommitter
+from gateway.database import Database
+from gateway.errors import Rejected
+from gateway.storage.mailbox import HandedOut, Mailbox
+from tests.walk import AT, FixedProfiles, accepted, received
+
+CLAIM = 180
+
+
+@pytest.fixture
+def box(database: Database) -> Mailbox:
+    return Mailbox(database, lambda: AT, claim_seconds=CLAIM, token_window=300)
+
+
+def put(database: Database, number: int, account: int = 1) -> list[str]:
+    calls = [received(b"<m n='%d'/>" % n, account=account) for n in range(number)]
+
+    async def together() -> None:
+        keeper = SqliteCommitter(database, FixedProfiles(), lambda: AT, bound=100, token_window=300)
+        for call in calls:
+            await keeper.record(accepted(call))
+
+    asyncio.run(together())
+    return [call.sys_ref for call in calls]
+
+
+def poll(box: Mailbox, at: datetime = AT, account: int = 1, nonce: str | None = None) -> HandedOut | None:
+    return asyncio.run(box.next(account, nonce, at))
+
+
+def take(box: Mailbox, at: datetime = AT) -> HandedOut:
+    handed = poll(box, at)
+    assert handed is not None
+    return handed
+
+
+def test_oldest_first_with_has_next_until_the_last(database: Database, box: Mailbox) -> None:
+    sys_refs = put(database, 3)
+    seen = []
+    while (handed := poll(box)) is not None:
+        seen.append((handed.sys_ref, handed.has_next))
+        asyncio.run(box.collected(handed.document_id, handed.claim))
+    assert seen == [(sys_refs[0], True), (sys_refs[1], True), (sys_refs[2], False)]
+
+
+def test_two_polls_at_once_get_two_documents(database: Database, box: Mailbox) -> None:
+    put(database, 2)
+    assert take(box).document_id != take(box).document_id
+    assert poll(box) is None
+
+
+def test_released_and_expired_claims_are_handed_out_again(database: Database, box: Mailbox) -> None:
+    put(database, 1)
+    first = take(box)
+    asyncio.run(box.release(first.document_id, first.claim))
+    second = take(box)
+    assert second.document_id == first.document_id
+    assert poll(box, AT + timedelta(seconds=CLAIM - 1)) is None
+    third = take(box, AT + timedelta(seconds=CLAIM))
+    asyncio.run(box.collected(second.document_id, second.claim))  # the old claim: says nothing any more
+    asyncio.run(box.release(third.document_id, third.claim))
+    assert take(box).document_id == first.document_id
+
+
+def test_another_accounts_documents_stay_out_of_sight(database: Database, box: Mailbox) -> None:
+    put(database, 1, account=1)
+    assert poll(box, account=2) is None
+
+
+def test_older_than_a_month_is_not_handed_out_here(database: Database, box: Mailbox) -> None:
+    put(database, 1)
+    assert poll(box, AT + timedelta(days=31, seconds=1)) is None
+    assert poll(box, AT + timedelta(days=30)) is not None
+
+
+def test_used_nonce_gets_nothing_and_claims_nothing(database: Database, box: Mailbox) -> None:
+    put(database, 1)
+    assert poll(box, account=9, nonce="n") is None
+    with pytest.raises(Rejected) as refusal:
+        poll(box, account=9, nonce="n")
+    assert refusal.value.code == "token.refused"
+    poll(box, nonce="n")  # another account's nonce
+
+
+def test_receipts_and_bytes_come_out_as_they_went_in(database: Database, box: Mailbox) -> None:
+    put(database, 1)
+    handed = take(box)
+    assert (handed.filename, handed.content, handed.mime) == ("UPP.xml", b"<UPP/>", "application/xml")

@@ -1,0 +1,78 @@
+"""Values of the walk for tests that need one already accepted or refused."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from uuid import uuid4
+
+from lxml import etree
+
+from gateway.errors import Rejected
+from gateway.message import (
+    Accepted,
+    Attachment,
+    Authorized,
+    BusinessKeys,
+    Caller,
+    Candidate,
+    DocumentType,
+    Granted,
+    Identified,
+    Parsed,
+    Receipt,
+    Received,
+    Refused,
+    SignatureReport,
+    Signer,
+    Validated,
+    Verified,
+)
+from gateway.profile import DocumentProfile, RetryPolicy, SystemProfile
+
+AT = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+TYPE = DocumentType("NCTS2", "P5", "{http://ncts.dgtaxud.ec}CC015C", "in")
+PROFILE = DocumentProfile(TYPE.root, {}, permission="NCTS2/CC015C")
+
+
+class FixedProfiles:
+    """One system with a quick retry policy."""
+
+    def __init__(self, delays: tuple[float, ...] = (1.0, 2.0), deadline: float = 10.0) -> None:
+        self.retry = RetryPolicy(delays, deadline)
+
+    def document(self, document_type: DocumentType) -> DocumentProfile:
+        return PROFILE
+
+    def system(self, system: str) -> SystemProfile:
+        flow = {"sent": ("CC928C",), "acknowledged": ("CC028C",)}
+        return SystemProfile(system, system, system, {}, {}, self.retry, flow=flow)
+
+
+def received(
+    content: bytes = b"<a/>",
+    *,
+    account: int = 1,
+    message_id: str | None = None,
+    nonce: str | None = None,
+    attachments: tuple[Attachment, ...] = (),
+    at: datetime = AT,
+) -> Received:
+    digest = hashlib.sha256(content).digest()
+    caller = Caller(account, f"account{account}@example")
+    return Received(str(uuid4()), at, "soap", caller, content, digest, "a.xml", attachments, message_id, nonce)
+
+
+def identified(call: Received) -> Identified:
+    return Identified(Parsed(call, etree.fromstring(b"<a/>")), TYPE, PROFILE)
+
+
+def accepted(call: Received, *, generation: int = 0, keys: BusinessKeys | None = None) -> Accepted:
+    found = identified(call)
+    report = SignatureReport("/a", Signer("ab" * 32, "CN=x", "CN=ca", 1), "ecdsa", "sha256", "XAdES-BES", None, "not checked (policy none)")
+    verified = Verified(Validated(found, Candidate(found.parsed.root, None)), found.parsed.root, report, keys or BusinessKeys())
+    return Accepted(Authorized(verified, Granted(("1",), "Anna", "PL1", generation)), Receipt("UPP", b"<UPP/>"))
+
+
+def refused(call: Received, code: str = "signature.missing", generation: int | None = None) -> Refused:
+    return Refused(identified(call), Rejected(code), (), Receipt("NPP", b"<NPP/>"), generation)
