@@ -65,8 +65,8 @@ class Schemas(Protocol):
         """Whether the schema itself has a place for ds:Signature in the root."""
         ...
 
-    def validate(self, document_type: DocumentType, root: _Element) -> tuple[Violation, ...]:
-        """All violations; empty means valid."""
+    def validate(self, document_type: DocumentType, root: _Element, content: bytes | None = None) -> tuple[Violation, ...]:
+        """All violations; empty means valid. They have columns if the document as it came is given."""
         ...
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from lxml import etree
 from lxml.etree import _Element
 
-from schemas import patterns, wellknown, xsd
+from schemas import large, patterns, wellknown, xsd
 from schemas.archive import refused
 from schemas.package import Member, Package
 
@@ -66,6 +66,11 @@ class Grammar:
                 known = [error for error in self._log() if error.kind != "SCHEMAV_INTERNAL"]
                 return [*known, RawError(xsd.line_of(root), "", TOO_COMPLEX, "")]
             return self._log()
+
+    def narrowed(self, root: _Element) -> _Element | None:
+        """For a large tree: the part to look for errors in, None if it is valid. See `large`."""
+        with self.lock:
+            return large.narrow(self.schema, root)
 
     def _log(self) -> list[RawError]:
         entries: Any = self.schema.error_log  # the type stubs do not know that it can be iterated

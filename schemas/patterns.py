@@ -3,7 +3,8 @@
 libxml2 loses the negation of a category or block escape inside a character class: `[\\P{Cc}\\t]+` is read as
 `[\\p{Cc}\\t]+` and refuses ordinary text (seen with libxml2 2.14.6). Such a class is replaced by the same set of
 characters written out as ranges. So is every other place where a category stands for what is left out, because
-libxml2's tables of categories are those of an old Unicode, and would let newer letters pass.
+libxml2's tables of categories are those of an old Unicode, and would let newer letters pass; and so is a class with a
+range that begins with an escaped character (`[\\[-\\]a-z]`), which it takes apart wrongly.
 
 A category that stands for what is let in is left to libxml2, which is quick: it errs only by refusing newer letters, and
 then the grammar is asked again with `exact`, where every category is written out (right, but some 3 µs a character).
@@ -17,6 +18,7 @@ from collections.abc import Iterable
 
 LAST = 0x10FFFF
 CATEGORY = re.compile(r"\\([pP])\{([A-Za-z0-9-]+)\}")
+ESCAPED_START = re.compile(r"\\[^pPsSdDwWiIcC]-(?![\[\]])")  # of a range in a class
 SINGLE = {"n": "\n", "r": "\r", "t": "\t"}
 SPECIAL = set("\\[]^-.?*+{}()|")
 #: what XML 1.0 allows in a document at all (production 2, Char)
@@ -31,7 +33,7 @@ class PatternError(ValueError):
 
 def rewrite(pattern: str, exact: bool = False) -> str:
     """An equivalent pattern that libxml2 reads rightly; the pattern itself if there is nothing to mend. Raises PatternError."""
-    if "\\P{" not in pattern and "\\p{" not in pattern:
+    if "\\P{" not in pattern and "\\p{" not in pattern and not ESCAPED_START.search(pattern):
         return pattern
     out: list[str] = []
     at = 0
@@ -40,7 +42,7 @@ def rewrite(pattern: str, exact: bool = False) -> str:
             found, end = _read_class(pattern, at)
             text = pattern[at:end]
             leaves_out = text.startswith("[^") or "-[" in text
-            mend = "\\P{" in text or ("\\p{" in text and (exact or leaves_out))
+            mend = "\\P{" in text or ("\\p{" in text and (exact or leaves_out)) or ESCAPED_START.search(text) is not None
             out.append(_write(found) if mend else text)
         elif category := CATEGORY.match(pattern, at):
             end = category.end()
@@ -158,7 +160,19 @@ def _write(found: Ranges) -> str:
 
 
 def _text(ranges: Ranges) -> str:
-    return "".join(_escape(low) if low == high else f"{_escape(low)}-{_escape(high)}" for low, high in ranges)
+    """The ranges, none of which begins or ends with an escaped character (see the top of this file)."""
+    out: list[str] = []
+    for low, high in ranges:
+        while low < high and _escape(low) != chr(low):
+            out.append(_escape(low))
+            low += 1
+        ends: list[str] = []
+        while low < high and _escape(high) != chr(high):
+            ends.append(_escape(high))
+            high -= 1
+        out.append(_escape(low) if low == high else f"{chr(low)}-{chr(high)}")
+        out.extend(ends)
+    return "".join(out)
 
 
 def _escape(point: int) -> str:

@@ -14,9 +14,13 @@ from gateway.message import DocumentType, Violation
 from schemas import store
 from schemas.archive import unpack
 from schemas.catalogue import Catalogue, Document, Edition
-from schemas.grammar import MAX_GRAMMARS, PATTERN, Grammar, Grammars, compile_grammar
+from schemas.grammar import MAX_GRAMMARS, PATTERN, Grammar, Grammars, RawError, compile_grammar
+from schemas.large import is_large
 from schemas.package import analyse
+from schemas.position import locate
 from schemas.violations import explain, wrong_root
+
+SMALL = 32 * 1024  # bytes: too few for errors to become costly
 
 
 class SchemaReader:
@@ -48,19 +52,38 @@ class SchemaReader:
         """See `gateway.ports.Schemas`."""
         return self.catalogue.document(document_type)[1].signature
 
-    def validate(self, document_type: DocumentType, root: _Element) -> tuple[Violation, ...]:
-        """See `gateway.ports.Schemas`. Raises Rejected(identify.unknown) for a type that is in no edition."""
+    def validate(self, document_type: DocumentType, root: _Element, content: bytes | None = None) -> tuple[Violation, ...]:
+        """See `gateway.ports.Schemas`. Raises Rejected(identify.unknown) for a type that is in no edition.
+
+        `content` is the document as it came. With it, violations have columns, and a small tree need not be measured.
+        """
         if root.tag != document_type.root:  # a grammar has all roots of its edition: another one's must not do
             return (wrong_root(root, document_type.name),)
         known, grammar = self._ready.get(document_type.root) or self._prepare(document_type)
         if known is not document_type and known != document_type:
             grammar = self._prepare(document_type)[1]
         grammar.used = next(self.grammars.uses)
-        errors = grammar.errors(root)
-        if errors and grammar.doubtful and any(error.kind == PATTERN for error in errors):
+        if (content is None or len(content) > SMALL) and is_large(root):
+            found = self._validate_large(document_type, grammar, root)
+        else:
+            errors = grammar.errors(root)
+            if not errors:
+                return ()
+            found = self._explain(document_type, grammar, root, errors)
+        return found if content is None else locate(content, found)
+
+    def _explain(self, document_type: DocumentType, grammar: Grammar, root: _Element, errors: list[RawError]) -> tuple[Violation, ...]:
+        if grammar.doubtful and any(error.kind == PATTERN for error in errors):
             grammar = self.grammar(*self.catalogue.document(document_type), exact=True)
             errors = grammar.errors(root)
-        return explain(root, errors, grammar.patterns) if errors else ()
+        return explain(root, errors, grammar.patterns)
+
+    def _validate_large(self, document_type: DocumentType, grammar: Grammar, root: _Element) -> tuple[Violation, ...]:
+        part = grammar.narrowed(root)
+        if part is not None and grammar.doubtful:
+            grammar = self.grammar(*self.catalogue.document(document_type), exact=True)
+            part = grammar.narrowed(root)
+        return () if part is None else explain(part, grammar.errors(part), grammar.patterns)
 
     def _prepare(self, document_type: DocumentType) -> tuple[DocumentType, Grammar]:
         ready = document_type, self.grammar(*self.catalogue.document(document_type))

@@ -10,13 +10,14 @@ from lxml.etree import _Element
 
 from gateway.message import Violation
 from schemas.grammar import TOO_COMPLEX, RawError
+from schemas.large import MANY_ERRORS
+from schemas.paths import Paths, name_of
 from schemas.xsd import line_of
 
-MAX_VIOLATIONS = 100
+MAX_VIOLATIONS = MANY_ERRORS
 MAX_VALUE = 40  # characters of a value that are repeated to the sender
 MAX_LIST = 12  # names or values offered as what is expected
 
-STEP = re.compile(r"^(?:(?P<prefix>[^:\[\]]+):)?(?P<name>[^:\[\]]+)(?:\[(?P<number>\d+)\])?$")
 ATTRIBUTE = re.compile(r"^Element '[^']*'(?:, attribute|: The attribute) '([^']*)'")
 ALLOWED = re.compile(r"'([^']*)'[^']*$")  # the engine names the limit last
 LENGTH = re.compile(r"has a length of '(\d+)'")
@@ -51,22 +52,22 @@ class _Place:
 
 
 def explain(root: _Element, errors: Sequence[RawError], patterns: Mapping[str, str]) -> tuple[Violation, ...]:
-    """The violations for these errors of the tree below `root`, at most MAX_VIOLATIONS and one that counts the rest.
+    """The violations for these errors of the tree below `root`, at most MAX_VIOLATIONS and one that says that there are more.
 
     `patterns` maps patterns as the engine knows them to those of the published schema. Columns are 0: `position.locate`
     finds them.
     """
-    found = [_violation(_place(root, error, patterns)) for error in errors[:MAX_VIOLATIONS]]
+    paths = Paths(root)
+    found = [_violation(_place(paths, error, patterns)) for error in errors[:MAX_VIOLATIONS]]
     if len(errors) > MAX_VIOLATIONS:
-        rest = len(errors) - MAX_VIOLATIONS
         found.append(
             Violation(
                 0,
                 0,
                 "",
                 "schema.more",
-                f"Pokazano pierwszych {MAX_VIOLATIONS} błędów, pominięto {rest}. Popraw je i sprawdź dokument ponownie.",
-                f"The first {MAX_VIOLATIONS} errors are shown, {rest} left out. Correct them and check the document again.",
+                f"Pokazano pierwszych {MAX_VIOLATIONS} błędów; jest ich więcej. Popraw je i sprawdź dokument ponownie.",
+                f"The first {MAX_VIOLATIONS} errors are shown; there are more. Correct them and check the document again.",
             )
         )
     return tuple(found)
@@ -77,18 +78,18 @@ def wrong_root(root: _Element, expected: str) -> Violation:
     return Violation(
         line_of(root),
         0,
-        "/" + _name(root),
+        "/" + name_of(root),
         "schema.root",
-        f"Element główny {_name(root)} jest inny niż oczekiwany {expected}. Zmień element główny.",
-        f"The root element {_name(root)} is not the expected {expected}. Change the root element.",
+        f"Element główny {name_of(root)} jest inny niż oczekiwany {expected}. Zmień element główny.",
+        f"The root element {name_of(root)} is not the expected {expected}. Change the root element.",
     )
 
 
-def _place(root: _Element, error: RawError, patterns: Mapping[str, str]) -> _Place:
-    node = _find(root, error.path)
+def _place(paths: Paths, error: RawError, patterns: Mapping[str, str]) -> _Place:
+    node = paths.find(error.path)
     attribute = ATTRIBUTE.match(error.message)
     name = NAMESPACE.sub("", attribute[1]) if attribute else ""
-    path = _path(root, node) if node is not None else error.path
+    path = paths.path(node) if node is not None else error.path
     field = "/".join(re.sub(r"\[\d+\]", "", step) for step in path.strip("/").split("/")[-2:])
     if node is None:
         value = ""
@@ -97,47 +98,6 @@ def _place(root: _Element, error: RawError, patterns: Mapping[str, str]) -> _Pla
     else:
         value = node.text or ""
     return _Place(error, node, path + ("/@" + name if name else ""), field + ("/@" + name if name else ""), value, patterns)
-
-
-def _find(root: _Element, path: str) -> _Element | None:
-    """The element the engine means. Its steps name an element as written (`p:Name[2]`), or `*[2]` under a default namespace."""
-    steps = path.strip("/").split("/") if path else []
-    if not steps:
-        return None
-    node = root
-    for step in steps[1:]:
-        match = STEP.match(step)
-        if match is None:
-            return None
-        children = [child for child in node.iterchildren("*") if match["name"] == "*" or _name(child) == _step_name(match)]
-        number = int(match["number"] or 1)
-        if number > len(children):
-            return None
-        node = children[number - 1]
-    return node
-
-
-def _step_name(match: re.Match[str]) -> str:
-    return f"{match['prefix']}:{match['name']}" if match["prefix"] else match["name"]
-
-
-def _name(element: _Element) -> str:
-    local = str(element.tag).rpartition("}")[2]
-    return f"{element.prefix}:{local}" if element.prefix else local
-
-
-def _path(root: _Element, node: _Element) -> str:
-    """The element's place, by the names the document uses; a number where there are several of a name."""
-    steps: list[str] = []
-    while node is not root:
-        parent = node.getparent()
-        if parent is None:
-            break
-        name = _name(node)
-        same = [child for child in parent.iterchildren("*") if _name(child) == name]
-        steps.append(name if len(same) == 1 else f"{name}[{same.index(node) + 1}]")
-        node = parent
-    return "/" + "/".join([_name(root), *reversed(steps)])
 
 
 def _violation(place: _Place) -> Violation:

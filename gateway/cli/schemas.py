@@ -28,7 +28,6 @@ from schemas.archive import pack, read_files
 from schemas.catalogue import ALWAYS, NEVER, WARSAW, Edition, midnight
 from schemas.grammar import compile_grammar
 from schemas.package import Package, analyse
-from schemas.position import locate
 from schemas.reader import SchemaReader
 from schemas.shipped import documents, shipped_editions
 
@@ -198,7 +197,7 @@ class _Judge:
             verdict["edition"] = document_type.edition
             if not self.reader.foresees_signature(document_type):
                 root = _set_aside(root)
-            violations = locate(content, self.reader.validate(document_type, root))
+            violations = self.reader.validate(document_type, root, content)
         except OSError as error:
             reason = f"the file cannot be read ({error.strerror})"
             verdict["errors"] = [_error(Violation(0, 0, "", "receive.unreadable", f"Nie można odczytać pliku ({error.strerror}).", reason))]

@@ -18,13 +18,13 @@ class Invalid(Rejected):
 
 def validate(identified: Identified, schemas: Schemas, verifier: Verifier) -> Validated:
     """Set the enveloped signature aside, unless the schema has a place for it, and validate. Raises Invalid."""
-    document_type, root = identified.document_type, identified.parsed.root
+    document_type, root, content = identified.document_type, identified.parsed.root, identified.parsed.received.content
     if schemas.foresees_signature(document_type):
-        violations = schemas.validate(document_type, root)
+        violations = schemas.validate(document_type, root, content)
         candidate = verifier.set_aside(root)
     else:
         candidate = verifier.set_aside(root)
-        violations = schemas.validate(document_type, candidate.payload)
+        violations = schemas.validate(document_type, candidate.payload, content)
     if violations:
         raise Invalid(violations, document_type.edition)
     return Validated(identified, candidate)

@@ -98,12 +98,12 @@ def test_a_type_of_no_edition_is_refused() -> None:
 
 def test_validating_costs_little_more_than_the_bare_call() -> None:
     reader = SchemaReader([edition("1", analyse({"a.xsd": xsd(ROOTS)}))])
-    root = etree.fromstring("<R1>" + "<E1>123</E1>" * 400 + "</R1>")
+    content = b"<R1>" + b"<E1>123</E1>" * 400 + b"</R1>"
+    root = etree.fromstring(content)
     document_type = reader.identify("R1", edition("1", ping()).starts_at)
     bare = reader.grammar(*reader.catalogue.document(document_type)).schema
-    ratios = []
-    for _ in range(15):  # interleaved, so that both see the same weather
-        floor = timeit.timeit(lambda: bare.validate(root), number=100)
-        ours = timeit.timeit(lambda: reader.validate(document_type, root), number=100)
-        ratios.append(ours / floor)
-    assert sorted(ratios)[7] < 1.15  # measured 1.02; the bound leaves room for a busy machine
+    floor, ours = [], []
+    for _ in range(25):  # interleaved, so that both see the same weather
+        floor.append(timeit.timeit(lambda: bare.validate(root), number=40))
+        ours.append(timeit.timeit(lambda: reader.validate(document_type, root, content), number=40))
+    assert min(ours) / min(floor) < 1.15  # measured 1.02; the bound leaves room for a busy machine

@@ -48,6 +48,13 @@ def test_negated_categories_in_a_class_accept_ordinary_text(pattern: str) -> Non
         (r"[\p{L}-[\p{Lu}]]+", "ąb", True),
         (r"[\p{L}-[\p{Lu}]]+", "aB", False),
         (r"[a-]+-[b]", "a--b", True),
+        (r"[\[-\]a-z]+", "a[b", True),
+        (r"[\[-\]a-z]+", "A", False),
+        (r"[^\[-\]_a-z]+", "a", False),
+        (r"[^\[-\]_a-z]+", "A", True),
+        (r"[\.-\?x]+", "./0?x", True),
+        (r"[\.-\?x]+", "@", False),
+        (r"[\w\.\-]+@[a-z\.-]+", "a-b@c-d.e", True),
     ],
 )
 def test_verdicts(pattern: str, text: str, expected: bool) -> None:
