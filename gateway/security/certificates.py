@@ -152,13 +152,12 @@ class _Search:
         self._budget -= 1
         if self._budget < 0:
             return False
+        if not _strongly_signed(path[-1]):
+            return self._object(path, "a certificate of its chain is signed with SHA-1 or another weak hash", "certificate.weak")
         try:
             path[-1].verify_directly_issued_by(issuer)
         except (InvalidSignature, ValueError, TypeError, UnsupportedAlgorithm):
             return self._object(path, f"it was not signed by the key of '{describe(issuer.subject)}'")
-        hashed = path[-1].signature_hash_algorithm
-        if hashed is None or hashed.name not in _HASHES:
-            return self._object(path, "a certificate of its chain is signed with SHA-1 or another weak hash", "certificate.weak")
         objection = _authority_objection(issuer, len(path) - 1, self._at)
         return self._object(path, objection) if objection else True
 
@@ -262,6 +261,14 @@ def _authority_objection(issuer: x509.Certificate, below: int, at: datetime) -> 
         return f"the certificate of its issuer '{name}' is not valid at that time"
     weakness = _weakness(issuer.public_key())
     return f"the key of its issuer '{name}' is weak: {weakness}" if weakness else None
+
+
+def _strongly_signed(certificate: x509.Certificate) -> bool:
+    try:
+        hashed = certificate.signature_hash_algorithm
+    except UnsupportedAlgorithm:
+        return False
+    return hashed is not None and hashed.name in _HASHES
 
 
 def _is_authority(certificate: x509.Certificate) -> bool:

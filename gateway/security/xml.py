@@ -181,7 +181,7 @@ def _decode(content: bytes) -> tuple[str | None, bytes]:
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         scan = _strict(content, "utf-16", "UTF-16").encode()
         return _declared(scan, {"utf-16": "utf-16"}, "utf-16"), scan
-    if b"\x00" in content[:4]:
+    if b"\x00" in content[:2]:
         raise Rejected("parse.encoding", encoding="UTF-16/UTF-32 without byte order mark")
     if content.startswith(b"\x4c\x6f\xa7\x94"):
         raise Rejected("parse.encoding", encoding="EBCDIC")

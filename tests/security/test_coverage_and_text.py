@@ -8,7 +8,20 @@ from collections.abc import Callable
 import pytest
 
 from tests.security.documents import (
-    C14N10, DS, ENVELOPE, ENVELOPED, EXC, SHA256, code, inner_signed, judge, reference, root_signed, signature, signed, transform,
+    C14N10,
+    DS,
+    ENVELOPE,
+    ENVELOPED,
+    EXC,
+    SHA256,
+    code,
+    inner_signed,
+    judge,
+    reference,
+    root_signed,
+    signature,
+    signed,
+    transform,
 )  # fmt: skip
 from tests.security.pki import trader_b
 

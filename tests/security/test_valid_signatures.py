@@ -9,8 +9,23 @@ from lxml import etree
 
 from gateway.security.sign import sign_enveloped
 from tests.security.documents import (
-    C14N10, C14N11, DECLARATION, DS, ENVELOPE, ENVELOPED, EXC, MORE, SHA256, inner_signed, judge, reference, root_signed, signature, signed,
-    transform, xmlsec_accepts,
+    C14N10,
+    C14N11,
+    DECLARATION,
+    DS,
+    ENVELOPE,
+    ENVELOPED,
+    EXC,
+    MORE,
+    SHA256,
+    inner_signed,
+    judge,
+    reference,
+    root_signed,
+    signature,
+    signed,
+    transform,
+    xmlsec_accepts,
 )  # fmt: skip
 from tests.security.pki import Party, trader_a, trader_ec
 
