@@ -237,9 +237,7 @@ CODES: dict[str, Code] = {
         "Klucz certyfikatu „{subject}” jest za słaby: {detail}.",
         "The key of certificate '{subject}' is too weak: {detail}.",
     ),
-    "certificate.revoked": Code(
-        "npp", "Certyfikat „{subject}” unieważniono {date}.", "Certificate '{subject}' was revoked on {date}."
-    ),
+    "certificate.revoked": Code("npp", "Certyfikat „{subject}” unieważniono {date}.", "Certificate '{subject}' was revoked on {date}."),
     # --- keys: the gateway's own key folder and trust anchors --------------------------------------------------------
     "keys.unreadable": Code(
         "none",
@@ -322,20 +320,14 @@ CODES: dict[str, Code] = {
         "The message store is unavailable at the moment; nothing was accepted. Try again shortly.",
     ),
     # --- dispatch: after acceptance -------------------------------------------------------------------------------------
-    "route.no_route": Code(
-        "none", "Brak trasy dla {system}/{root}. Dodaj trasę.", "There is no route for {system}/{root}. Add a route."
-    ),
-    "deliver.unavailable": Code(
-        "none", "System {system} jest niedostępny: {detail}.", "System {system} is unavailable: {detail}."
-    ),
+    "route.no_route": Code("none", "Brak trasy dla {system}/{root}. Dodaj trasę.", "There is no route for {system}/{root}. Add a route."),
+    "deliver.unavailable": Code("none", "System {system} jest niedostępny: {detail}.", "System {system} is unavailable: {detail}."),
     "deliver.in_doubt": Code(
         "none",
         "Wysłano do {system}, ale odpowiedź nie nadeszła: {detail}. Ponowienie wyśle te same bajty.",
         "Sent to {system}, but its answer was lost: {detail}. A retry sends the same bytes.",
     ),
-    "deliver.refused": Code(
-        "none", "System {system} odmówił przyjęcia: {detail}.", "System {system} refused the message: {detail}."
-    ),
+    "deliver.refused": Code("none", "System {system} odmówił przyjęcia: {detail}.", "System {system} refused the message: {detail}."),
     "deliver.deadline": Code(
         "none",
         "Nie dostarczono do {system} przed terminem {deadline} (prób: {attempts}). Ostatni błąd: {last}.",

@@ -45,13 +45,20 @@ METHODS: dict[str, SignatureMethod] = {
 }
 
 
+def b2a(value: bytes) -> str:
+    """Base64 in one line."""
+    return binascii.b2a_base64(value, newline=False).decode()
+
+
 def decode_base64(text: str | None, what: str) -> bytes:
     """Strict Base64 (XML white space allowed, nothing else). Raises Rejected(signature.structure)."""
+    digits = (text or "").translate(_WHITE_SPACE)
     try:
-        value = binascii.a2b_base64((text or "").translate(_WHITE_SPACE), strict_mode=True)
+        value = binascii.a2b_base64(digits, strict_mode=True)
     except ValueError:
         value = b""
-    if not value:
+    # Encoding again catches what strict mode lets pass: bits behind the last octet.
+    if not value or b2a(value) != digits:
         raise Rejected("signature.structure", detail=f"{what} is not valid Base64")
     return value
 

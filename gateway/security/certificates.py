@@ -200,22 +200,33 @@ def describe(name: x509.Name) -> str:
 
 
 def _read_certificates(content: bytes) -> list[x509.Certificate]:
-    if b"-----BEGIN" in content:
-        return x509.load_pem_x509_certificates(content)
-    return [x509.load_der_x509_certificate(content)]
+    found = x509.load_pem_x509_certificates(content) if b"-----BEGIN" in content else [x509.load_der_x509_certificate(content)]
+    return [_readable(certificate) for certificate in found]
+
+
+def _readable(certificate: x509.Certificate) -> x509.Certificate:
+    """`cryptography` reads the parts of a certificate when they are asked for: ask for all of them. Raises ValueError."""
+    try:
+        certificate.extensions, certificate.subject, certificate.issuer, certificate.public_key()
+        certificate.not_valid_before_utc, certificate.not_valid_after_utc, certificate.serial_number  # noqa: B018
+        certificate.subject.rfc4514_string(), certificate.issuer.rfc4514_string()
+    except Exception as error:
+        # Many kinds of errors for many kinds of garbage, all with one meaning.
+        raise ValueError(f"a certificate cannot be read ({type(error).__name__})") from None
+    return certificate
 
 
 def _read_holder(digest: bytes, certificates: Sequence[bytes]) -> Holder:
     """The certificate that is no authority; more than one is ambiguous. Of authorities alone the first is named."""
     try:
-        loaded = [x509.load_der_x509_certificate(der) for der in certificates]
-        leaves = [c for c in loaded if not _is_authority(c)]
-        leaf = (leaves or loaded)[0]
-        key = leaf.public_key()
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise Rejected("signature.structure", detail=f"a certificate cannot be read ({type(error).__name__})") from None
+        loaded = [_readable(x509.load_der_x509_certificate(der)) for der in certificates]
+    except ValueError as error:
+        raise Rejected("signature.structure", detail=f"X509Certificate: {error}") from None
+    leaves = [c for c in loaded if not _is_authority(c)]
     if len(leaves) > 1:
         raise Rejected("signature.structure", detail="KeyInfo has several certificates that may have signed")
+    leaf = (leaves or loaded)[0]
+    key = leaf.public_key()
     weakness = _weakness(key)
     if weakness:
         raise Rejected("certificate.weak", subject=describe(leaf.subject), detail=weakness)

@@ -7,7 +7,6 @@ only element of a signed ds:Object. Everything else is refused: readers of such 
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import cast
 
@@ -15,13 +14,12 @@ from lxml import etree
 from lxml.etree import _Element
 
 from gateway.errors import Rejected
-from gateway.security.structure import DS, NAMESPACE, OBJECT, Reference, SignatureParts
+from gateway.security.structure import DS, NAMESPACE, NCNAME, OBJECT, Reference, SignatureParts
 from gateway.security.xades import QUALIFYING_PROPERTIES
 
 _WSU = "{http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd}Id"
 MANIFEST = f"{NAMESPACE}Manifest"
 _ID_NAMES = frozenset({"Id", "ID", "id", "{http://www.w3.org/XML/1998/namespace}id", _WSU})
-_PLAIN_ID = re.compile(r"[\w.:\-·]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +120,7 @@ def _target(root: _Element, uri: str, identified: dict[str, list[tuple[_Element,
     """The element a reference means: '' the document, '#x' the one element of that id. Nothing is ever fetched."""
     if uri == "":
         return root
-    if not uri.startswith("#") or not _PLAIN_ID.fullmatch(uri, 1):
+    if not uri.startswith("#") or not NCNAME.fullmatch(uri, 1):
         raise Rejected("signature.reference", uri=uri[:200])
     elements = identified.get(uri[1:], [])
     if len(elements) != 1 or not elements[0][1]:
