@@ -200,13 +200,15 @@ def describe(name: x509.Name) -> str:
 
 
 def _read_certificates(content: bytes) -> list[x509.Certificate]:
-    found = x509.load_pem_x509_certificates(content) if b"-----BEGIN" in content else [x509.load_der_x509_certificate(content)]
-    return [_readable(certificate) for certificate in found]
+    if b"-----BEGIN" not in content:
+        return [_read(content)]
+    return [_read(certificate.public_bytes(Encoding.DER)) for certificate in x509.load_pem_x509_certificates(content)]
 
 
-def _readable(certificate: x509.Certificate) -> x509.Certificate:
+def _read(der: bytes) -> x509.Certificate:
     """`cryptography` reads the parts of a certificate when they are asked for: ask for all of them. Raises ValueError."""
     try:
+        certificate = x509.load_der_x509_certificate(der)
         certificate.extensions, certificate.subject, certificate.issuer, certificate.public_key()
         certificate.not_valid_before_utc, certificate.not_valid_after_utc, certificate.serial_number  # noqa: B018
         certificate.subject.rfc4514_string(), certificate.issuer.rfc4514_string()
@@ -219,7 +221,7 @@ def _readable(certificate: x509.Certificate) -> x509.Certificate:
 def _read_holder(digest: bytes, certificates: Sequence[bytes]) -> Holder:
     """The certificate that is no authority; more than one is ambiguous. Of authorities alone the first is named."""
     try:
-        loaded = [_readable(x509.load_der_x509_certificate(der)) for der in certificates]
+        loaded = [_read(der) for der in certificates]
     except ValueError as error:
         raise Rejected("signature.structure", detail=f"X509Certificate: {error}") from None
     leaves = [c for c in loaded if not _is_authority(c)]

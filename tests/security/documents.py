@@ -63,16 +63,17 @@ def reference(
 
 
 def signature(
-    *references: str, party: Party | None = None, c14n: str = EXC, method: str = RSA256, p: str = "ds:", key_info: str | None = None, extra: str = "",
-    c14n_content: str = "",
+    *references: str, party: Party | None = None, c14n: str = EXC, method: str = RSA256, p: str = "ds:", key_info: str | None = None,
+    extra: str = "", c14n_content: str = "",
 ) -> str:  # fmt: skip
     party = party or trader_a()
     xmlns = f'xmlns:{p[:-1]}="{DS}"' if p else f'xmlns="{DS}"'
     if key_info is None:
         key_info = x509(party.base64, p=p)
     return (
-        f'<{p}Signature {xmlns} Id="s1"><{p}SignedInfo><{p}CanonicalizationMethod Algorithm="{c14n}">{c14n_content}</{p}CanonicalizationMethod>'
-        f'<{p}SignatureMethod Algorithm="{method}"/>{"".join(references)}</{p}SignedInfo><{p}SignatureValue/>{key_info}{extra}</{p}Signature>'
+        f'<{p}Signature {xmlns} Id="s1"><{p}SignedInfo><{p}CanonicalizationMethod Algorithm="{c14n}">{c14n_content}'
+        f'</{p}CanonicalizationMethod><{p}SignatureMethod Algorithm="{method}"/>{"".join(references)}</{p}SignedInfo>'
+        f"<{p}SignatureValue/>{key_info}{extra}</{p}Signature>"
     )
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import unicodedata
+from base64 import b64encode
 from collections.abc import Callable
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+from lxml import etree
 
 from tests.security.documents import (
     C14N10,
@@ -240,3 +243,40 @@ def test_a_relative_namespace_uri_has_no_canonical_form() -> None:
 def test_good_signature_of_another_trader_names_him() -> None:
     _, report = judge(root_signed(party=trader_b()))
     assert report.signer.subject == "CN=Trader B"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('<ds:KeyInfo>', '<ds:KeyInfo a="b">'),
+        ('<ds:X509Data>', '<ds:X509Data>text'),
+        ('</ds:KeyInfo>', '</ds:KeyInfo>text'),
+        ('<ds:X509Certificate>', '<ds:X509Certificate xml:lang="pl">'),
+        ('<ds:SignedInfo>', '<ds:SignedInfo xmlns:x="urn:x" x:a="b">'),
+        ('Id="s1"', 'Id="1s"'),
+        ('Id="s1"', 'Id="s1" Hd="s1"'),
+        ('</ds:KeyInfo>', '</ds:KeyInfo><ds:KeyInfo/>'),
+        ('</ds:KeyInfo>', '</ds:KeyInfo><x:Foreign xmlns:x="urn:x"/>'),
+    ],
+)  # fmt: skip
+def test_what_the_schema_of_signatures_does_not_have_is_refused(old: str, new: str) -> None:
+    content = root_signed()
+    assert old.encode() in content
+    assert code(content.replace(old.encode(), new.encode(), 1)) == "signature.structure"
+
+
+def test_the_path_of_what_is_signed_finds_it_whatever_its_namespace() -> None:
+    xmlns = "urn:it&apos;s&apos;"
+    content = signed(ENVELOPE.replace("urn:test:envelope", xmlns).format(inner="", root=signature(reference("#d1", (EXC,)))))
+    _, report = judge(content)
+    (found,) = etree.fromstring(content).xpath(report.signed)
+    assert found.get("Id") == "d1"
+
+
+def test_a_certificate_of_garbage_is_refused_wherever_it_breaks() -> None:
+    """`cryptography` reads certificates piece by piece, so each broken piece fails at another place."""
+    der = trader_b().certificate.public_bytes(Encoding.DER)
+    broken = [der[:at] + bytes([der[at] ^ 0x15]) + der[at + 1 :] for at in range(0, len(der), 3)]
+    made = root_signed(party=trader_b())
+    stages = {code(made.replace(trader_b().base64.encode(), b64encode(each))).partition(".")[0] for each in broken}
+    assert stages == {"signature", "certificate"}

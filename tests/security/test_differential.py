@@ -36,10 +36,10 @@ from tests.security.documents import (
 )
 from tests.security.pki import AT, ca, trader_a, trader_ec
 
-PIECES = [
-    b"<", b">", b"&amp;", b"&#13;", b" ", b"\n", b"\r\n", b"<!-- c -->", b"<a/>", b'Id="d1"', b' xmlns=""', b' xmlns:x="urn:x"', b"d:", b"LRN",
-    b"</d:LRN>", b"<d:LRN>", b"=", b"A", b"]]>", b"<![CDATA[", b"<?p?>", b"#e1", b"#d1", b' xml:lang="pl"', b"\xc5\xbc", b"\x00", b"ds:",
-]  # fmt: skip
+PIECES = (
+    b'<|>|&amp;|&#13;| |\n|\r\n|<!-- c -->|<a/>|Id="d1"| xmlns=""| xmlns:x="urn:x"|d:|LRN|</d:LRN>|<d:LRN>|=|A|]]>|<![CDATA['
+    b'|<?p?>|#e1|#d1| xml:lang="pl"|\xc5\xbc|\x00|ds:'
+).split(b"|")
 
 
 @cache

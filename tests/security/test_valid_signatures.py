@@ -29,6 +29,7 @@ from tests.security.documents import (
 )  # fmt: skip
 from tests.security.pki import Party, trader_a, trader_ec
 
+SHA512 = "http://www.w3.org/2001/04/xmlenc#sha512"
 PREFIXES = f'<ec:InclusiveNamespaces xmlns:ec="{EXC}" PrefixList="x #default"/>'
 DEFAULTED = (
     '<Envelope xmlns="urn:test:envelope" Id="e1"><Header><MessageId>m-1</MessageId></Header><Body><Declaration Id="d1"><LRN>LRN-1</LRN>'
@@ -93,7 +94,7 @@ ACCEPTED = {
         ENVELOPE.format(inner="", root=signature(reference("#d1", (C14N10,)), reference("", (ENVELOPED, C14N10))))
     ),
     "SHA-512": lambda: signed(
-        ENVELOPE.format(inner="", root=signature(reference("", digest="http://www.w3.org/2001/04/xmlenc#sha512"), method=f"{MORE}rsa-sha512"))
+        ENVELOPE.format(inner="", root=signature(reference("", digest=SHA512), method=f"{MORE}rsa-sha512"))
     ),
     "SHA-384": lambda: signed(ENVELOPE.format(inner="", root=signature(reference("", digest=f"{MORE}sha384"), method=f"{MORE}rsa-sha384"))),
     "ECDSA P-256": lambda: root_signed(party=trader_ec(), method=f"{MORE}ecdsa-sha256"),
