@@ -210,8 +210,10 @@ def _read(der: bytes) -> x509.Certificate:
     try:
         certificate = x509.load_der_x509_certificate(der)
         certificate.extensions, certificate.subject, certificate.issuer, certificate.public_key()
-        certificate.not_valid_before_utc, certificate.not_valid_after_utc, certificate.serial_number  # noqa: B018
+        certificate.not_valid_before_utc, certificate.not_valid_after_utc  # noqa: B018
         certificate.subject.rfc4514_string(), certificate.issuer.rfc4514_string()
+        if certificate.serial_number < 1:
+            raise ValueError("RFC 5280 wants a positive serial number")
     except Exception as error:
         # Many kinds of errors for many kinds of garbage, all with one meaning.
         raise ValueError(f"a certificate cannot be read ({type(error).__name__})") from None

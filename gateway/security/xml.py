@@ -91,9 +91,10 @@ class HardenedParser:
                 raise Rejected("parse.limit", what="elements", value=count, limit=limit)
 
     def _check_tree(self, root: _Element, content: bytes, scan: bytes) -> None:
-        # The declaration has two question marks; the name of XInclude can be written with character references.
-        if scan.count(b"?") > 2 * scan.startswith(b"<?xml") or b"XInclude" in scan or b"&#" in scan:
-            _check_nodes(root)
+        for node in root.iter(etree.PI, etree.Entity, XINCLUDE):
+            if isinstance(node, etree._ProcessingInstruction):
+                raise Rejected("parse.instruction", line=node.sourceline)
+            raise Rejected("parse.doctype" if isinstance(node, etree._Entity) else "parse.inclusion", line=node.sourceline)
         limits = self._limits
         if self._too_deep(root):
             raise Rejected("parse.limit", what="depth of elements", value=f"> {limits.depth}", limit=limits.depth)
@@ -224,13 +225,6 @@ def _check_docinfo(root: _Element, encoding: str | None) -> None:
     understood = str(info.encoding or "utf-8").lower()
     if understood != (encoding or understood) or (encoding is None and understood not in ("utf-8", "utf-16", "utf-16le", "utf-16be")):
         raise Rejected("parse.encoding", encoding=understood)
-
-
-def _check_nodes(root: _Element) -> None:
-    for node in root.iter(etree.PI, etree.Entity, XINCLUDE):
-        if isinstance(node, etree._ProcessingInstruction):
-            raise Rejected("parse.instruction", line=node.sourceline)
-        raise Rejected("parse.doctype" if isinstance(node, etree._Entity) else "parse.inclusion", line=node.sourceline)
 
 
 def _mark_comments_in_signatures(root: _Element, content: bytes) -> None:

@@ -18,6 +18,7 @@ from tests.security.documents import (
     EXC,
     MORE,
     SHA256,
+    code,
     inner_signed,
     judge,
     reference,
@@ -203,3 +204,9 @@ def test_our_own_signer_is_accepted_by_the_oracle_and_by_us(c14n: str, xades: bo
     assert report.claimed_at == (AT if xades else None)
     assert report.revocation == "not checked (policy none)"
     assert SHA256 in content.decode()
+
+
+def test_bases_that_are_no_uris_are_not_joined() -> None:
+    """Where one engine would strip white space and another not, nobody knows what was signed."""
+    content = _surrounded(C14N11, ' xml:base="c/"')
+    assert code(content.replace(b'xml:base="b/"', b'xml:base="&#10;b/"')) == "signature.structure"
