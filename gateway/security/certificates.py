@@ -29,6 +29,7 @@ from gateway.security.names import breach
 
 _Extension = TypeVar("_Extension", bound=x509.ExtensionType)
 MAX_PATH = 8
+MAX_RSA_BITS = 8192  # checking longer ones costs milliseconds
 _CACHE_SIZE = 10_000
 _HASHES = frozenset({"sha256", "sha384", "sha512"})
 _UNDERSTOOD = frozenset(
@@ -243,8 +244,8 @@ def _read_holder(digest: bytes, certificates: Sequence[bytes]) -> Holder:
 def _weakness(key: PublicKeyTypes) -> str | None:
     if isinstance(key, rsa.RSAPublicKey):
         numbers = key.public_numbers()
-        if key.key_size < 2048:
-            return f"RSA with {key.key_size} bits, at least 2048 are needed"
+        if not 2048 <= key.key_size <= MAX_RSA_BITS:
+            return f"RSA with {key.key_size} bits, 2048 to {MAX_RSA_BITS} are taken"
         return f"the RSA exponent is {numbers.e}, at least 65537 is needed" if numbers.e < 65537 else None
     if isinstance(key, ec.EllipticCurvePublicKey):
         return None if key.curve.name in CURVES else f"curve {key.curve.name}, P-256, P-384 or P-521 are needed"

@@ -8,6 +8,7 @@ only element of a signed ds:Object. Everything else is refused: readers of such 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import cast
 
 from lxml import etree
@@ -18,6 +19,7 @@ from gateway.security.structure import DS, NAMESPACE, NCNAME, OBJECT, Reference,
 from gateway.security.xades import QUALIFYING_PROPERTIES
 
 _WSU = "{http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd}Id"
+MAX_ELEMENTS = 10_000
 MANIFEST = f"{NAMESPACE}Manifest"
 _ID_NAMES = frozenset({"Id", "ID", "id", "{http://www.w3.org/XML/1998/namespace}id", _WSU})
 
@@ -44,12 +46,19 @@ def resolve(root: _Element, parts: SignatureParts) -> Coverage:
         if target is signature or (target in ancestors and not reference.enveloped):
             raise _uncovered("a reference covers the signature itself")
         if signature in target.iterancestors() and not _is_enveloped_payload(target, signature, root):
+            _check_size(target)
             inside.append((reference, target))
         else:
             outside.append((reference, target))
     payload = _payload([target for _, target in outside])
     _check_place(root, signature, payload)
     return Coverage(payload, tuple(inside), tuple(outside))
+
+
+def _check_size(part: _Element) -> None:
+    """Parts of the signature are digested before anybody knows who made them: they must be small."""
+    if next(islice(part.iter(), MAX_ELEMENTS, None), None) is not None:
+        raise Rejected("signature.limit", what="elements of a signed part of the signature", value=f"> {MAX_ELEMENTS}", limit=MAX_ELEMENTS)
 
 
 def enveloping_payload(target: _Element) -> _Element:

@@ -42,6 +42,7 @@ _ATTRIBUTES: dict[object, frozenset[str]] = {
 
 MAX_REFERENCES = 5
 MAX_TRANSFORMS = 3
+MAX_PREFIXES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +181,10 @@ def _canonicalization(element: _Element, code: str) -> Canonicalization:
         return Canonicalization(method)
     if method != EXCLUSIVE or len(element) != 1 or element[0].tag != _INCLUSIVE_NAMESPACES or len(element[0]):
         raise _wrong("a canonicalisation has parameters that do not belong there")
-    return Canonicalization(method, tuple(element[0].get("PrefixList", "").split()))
+    prefixes = element[0].get("PrefixList", "").split()
+    if len(prefixes) > MAX_PREFIXES:
+        raise Rejected("signature.limit", what="prefixes of one PrefixList", value=len(prefixes), limit=MAX_PREFIXES)
+    return Canonicalization(method, tuple(prefixes))
 
 
 def _wrong(detail: str) -> Rejected:

@@ -280,3 +280,16 @@ def test_a_certificate_of_garbage_is_refused_wherever_it_breaks() -> None:
     made = root_signed(party=trader_b())
     stages = {code(made.replace(trader_b().base64.encode(), b64encode(each))).partition(".")[0] for each in broken}
     assert stages == {"signature", "certificate"}
+
+
+def test_the_parts_of_a_signature_are_small_and_prefixes_few() -> None:
+    """They are canonicalised before the signer is known, so a stranger must not make them expensive."""
+
+    def made(elements: int, prefixes: int) -> bytes:
+        content = f'<ds:Object Id="o1">{"<a/>" * (elements - 1)}</ds:Object>'
+        names = f'<ec:InclusiveNamespaces xmlns:ec="{EXC}" PrefixList="{" ".join(f"p{n}" for n in range(prefixes))}"/>'
+        return _whole(reference("", (ENVELOPED, transform(EXC, names))), reference("#o1", (EXC,)), extra=content)
+
+    assert code(made(10_000, 32)) == "valid"
+    assert code(made(10_001, 32)) == "signature.limit"
+    assert code(made(10_000, 33)) == "signature.limit"

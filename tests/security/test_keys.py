@@ -19,8 +19,8 @@ from gateway.security.xml import parse
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.delenv(keys.PASSPHRASE, raising=False)
-    monkeypatch.delenv(keys.PASSPHRASE_FILE, raising=False)
+    monkeypatch.delenv(keys.UNLOCK, raising=False)
+    monkeypatch.delenv(keys.UNLOCK_FILE, raising=False)
     keys.initialise(tmp_path / "keys")
     return tmp_path / "keys"
 
@@ -76,16 +76,16 @@ def test_keys_that_others_can_read_are_refused(folder: Path, name: str, mode: in
 
 
 def test_the_seal_can_be_under_a_passphrase(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(keys.PASSPHRASE, "tajne hasło")
+    monkeypatch.setenv(keys.UNLOCK, "tajne hasło")
     keys.initialise(tmp_path)
     assert b"ENCRYPTED" in (tmp_path / "seal.key").read_bytes()
     keys.load_seal(tmp_path)
-    monkeypatch.setenv(keys.PASSPHRASE, "inne")
+    monkeypatch.setenv(keys.UNLOCK, "inne")
     assert failure(keys.load_seal, tmp_path) == "keys.unreadable"
-    monkeypatch.delenv(keys.PASSPHRASE)
+    monkeypatch.delenv(keys.UNLOCK)
     assert failure(keys.load_seal, tmp_path) == "keys.unreadable"
     keys.write_private(tmp_path / "passphrase", "tajne hasło\n".encode())
-    monkeypatch.setenv(keys.PASSPHRASE_FILE, str(tmp_path / "passphrase"))
+    monkeypatch.setenv(keys.UNLOCK_FILE, str(tmp_path / "passphrase"))
     keys.load_seal(tmp_path)
 
 

@@ -79,6 +79,13 @@ def test_what_cannot_be_judged(place: Path, arguments: tuple[str, ...]) -> None:
     assert "Traceback" not in errors
 
 
+def test_every_file_gets_its_line(place: Path) -> None:
+    code, lines, _ = run(place, "missing.xml", "good.xml", "bad.xml", "--trust", "ca.pem")
+    assert code == 2
+    assert [line["valid"] for line in lines] == [None, True, False]
+    assert "missing.xml" in lines[0]["reason"]
+
+
 def test_trust_may_be_several_files_and_folders(place: Path) -> None:
     (place / "more").mkdir()
     (place / "more" / "stranger.pem").write_bytes(stranger().pem)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import signxml
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
 from signxml.xades import XAdESSigner, XAdESVerifier
@@ -225,3 +226,17 @@ def test_two_receipts_in_one_document_have_different_ids() -> None:
     seal = Seal(party.key, party.certificate, _Fixed())
     both = [re.findall(rb'Id="([^"]*)"', seal.seal(RECEIPT.replace("1", n), "r:UPP")) for n in "12"]
     assert not set(both[0]) & set(both[1])
+
+
+@pytest.mark.parametrize("party", [trader_a, trader_ec])
+@pytest.mark.parametrize("method", [signxml.methods.enveloped, signxml.methods.enveloping])
+@pytest.mark.parametrize("key_value", [False, True])
+@pytest.mark.parametrize("c14n", [signxml.CanonicalizationMethod.EXCLUSIVE_XML_CANONICALIZATION_1_0, None])
+def test_plain_signatures_by_signxml_are_accepted(party: Callable[[], Party], method: object, key_value: bool, c14n: object) -> None:
+    who = party()
+    options = {} if c14n is None else {"c14n_algorithm": c14n}
+    signer = signxml.XMLSigner(method=method, signature_algorithm="rsa-sha256" if who is trader_a() else "ecdsa-sha256", **options)
+    made = signer.sign(etree.fromstring(PLAIN.encode()), key=who.key, cert=[who.certificate], always_add_key_value=key_value)
+    tree, report = judge(etree.tostring(made), require_root=True)
+    assert tree.tag == "{urn:test:envelope}Envelope"
+    assert report.signer.fingerprint == who.certificate.fingerprint(SHA256()).hex()
