@@ -108,7 +108,7 @@ def _check_place(root: _Element, signature: _Element, payload: _Element) -> None
 
 
 #: Attributes are filtered by value first: that is done in C, and next to nothing is left.
-_WITH_VALUE = etree.XPath("//@*[normalize-space() = $value]")
+_WITH_VALUE = etree.XPath("/descendant::*/@*[normalize-space() = $value]")
 
 
 def _target(root: _Element, uri: str) -> _Element:

@@ -55,7 +55,7 @@ class HardenedParser:
         self._local = threading.local()
         # Depth is needed for every document and costs a tenth of the parse; the others only run on suspicion.
         self._too_deep = etree.XPath("/*" * (self._limits.depth + 1))
-        self._too_many_attributes = etree.XPath(f"boolean(//*/@*[{self._limits.attributes + 1}])")
+        self._too_many_attributes = etree.XPath(f"boolean(/descendant::*/@*[{self._limits.attributes + 1}])")
         self._too_much_text = etree.XPath(
             f"boolean(//text()[string-length() > {self._limits.text}] | //@*[string-length() > {self._limits.text}])"
         )
