@@ -23,18 +23,20 @@ MAX_BYTES = 64 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class _Verdict:
-    """One document judged: the report of a good signature, or why it is none."""
+    """One document: the report of a good signature, why it is none, or (in words) why it could not be judged."""
 
     file: str
-    outcome: SignatureReport | Rejected
+    outcome: SignatureReport | Rejected | str
 
     @property
-    def valid(self) -> bool:
-        return isinstance(self.outcome, SignatureReport)
+    def valid(self) -> bool | None:
+        return None if isinstance(self.outcome, str) else isinstance(self.outcome, SignatureReport)
 
     def as_json(self) -> dict[str, object]:
         line: dict[str, object] = {"file": self.file, "valid": self.valid}
         line |= dict.fromkeys(("code", "reason", "reason_pl", "signed", "signer"))
+        if isinstance(self.outcome, str):
+            return line | {"reason": self.outcome}
         if isinstance(self.outcome, Rejected):
             return line | {"code": self.outcome.code, "reason": self.outcome.text("en"), "reason_pl": self.outcome.text("pl")}
         report, signer = self.outcome, self.outcome.signer
@@ -44,6 +46,8 @@ class _Verdict:
         return line | {"form": report.form, "claimed_at": claimed_at, "revocation": report.revocation}
 
     def for_people(self) -> str:
+        if isinstance(self.outcome, str):
+            return f"{click.style('unknown', fg='yellow')}  {self.file}: {self.outcome}"
         if isinstance(self.outcome, Rejected):
             return f"{click.style('invalid', fg='red')}  {self.file}: {self.outcome.code}: {self.outcome.text('en')}"
         report = self.outcome
@@ -66,7 +70,8 @@ def signatures() -> None:
 def verify(files: tuple[Path, ...], trust: tuple[Path, ...], at: str | None, as_json: bool) -> None:
     """Say for each FILE whether its signature is good, what exactly it covers and who signed.
 
-    Nothing is fetched. Exit code 0: all valid; 1: some are not; 2: could not judge.
+    Nothing is fetched. The signed part must be the root, or stand alone in its parent under a name that occurs once; what
+    else the file says is nobody's word. Exit code 0: all valid; 1: some are not; 2: could not judge.
     """
     moment = _moment(at)
     try:
@@ -75,27 +80,24 @@ def verify(files: tuple[Path, ...], trust: tuple[Path, ...], at: str | None, as_
         click.echo(f"Error: {error.text('en')}", err=True)
         sys.exit(2)
     parser = HardenedParser()
-    judged = valid = 0
+    verdicts: list[bool | None] = []
     show_progress = len(files) > 20 and sys.stderr.isatty() and not sys.stdout.isatty()
     with click.progressbar(files, file=sys.stderr, hidden=not show_progress) as progress:
         for file in progress:
             verdict = _judge(file, parser, verifier, moment)
-            if verdict is None:
-                continue
-            judged += 1
-            valid += verdict.valid
+            verdicts.append(verdict.valid)
+            if verdict.valid is None:
+                click.echo(f"Error: {verdict.outcome}", err=True)
             click.echo(json.dumps(verdict.as_json(), ensure_ascii=False) if as_json else verdict.for_people())
-    sys.exit(2 if judged < len(files) else 0 if valid == judged else 1)
+    sys.exit(2 if None in verdicts else 0 if all(verdicts) else 1)
 
 
-def _judge(file: Path, parser: HardenedParser, verifier: Verifier, at: datetime) -> _Verdict | None:
-    """None when the file cannot be read; the reason went to stderr."""
+def _judge(file: Path, parser: HardenedParser, verifier: Verifier, at: datetime) -> _Verdict:
     try:
         size = file.stat().st_size
         content = file.read_bytes() if size <= MAX_BYTES else b""
     except OSError as error:
-        click.echo(f"Error: cannot read {file}: {error.strerror or error}. Name a readable XML file.", err=True)
-        return None
+        return _Verdict(str(file), f"cannot read {file}: {error.strerror or error}. Name a readable XML file.")
     try:
         if size > MAX_BYTES:
             raise Rejected("receive.too_large", size=size, limit=MAX_BYTES)

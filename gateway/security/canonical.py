@@ -7,6 +7,7 @@ declares every namespace in scope; the `xml:*` attributes are added by the rules
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urljoin
@@ -22,6 +23,7 @@ C14N_11 = "http://www.w3.org/2006/12/xml-c14n11"
 EXCLUSIVE = "http://www.w3.org/2001/10/xml-exc-c14n#"
 METHODS = frozenset({C14N_10, C14N_11, EXCLUSIVE})
 
+_URI = re.compile(r"[\w\-.~:/?#\[\]@!$&'()*+,;=%]*", re.ASCII)
 _XML = "{http://www.w3.org/XML/1998/namespace}"
 
 
@@ -83,7 +85,7 @@ def inherited_attributes(element: _Element, method: str) -> dict[str, str]:
     """The `xml:*` attributes that the apex of a document subset takes over from ancestors outside it.
 
     C14N 1.0, section 2.4: the nearest of each name. C14N 1.1, section 2.4: xml:lang and xml:space likewise, xml:id never,
-    xml:base joined along the way. Exclusive: none.
+    xml:base joined along the way. Exclusive: none. Raises Rejected(signature.structure) for bases that cannot be joined.
     """
     if method == EXCLUSIVE:
         return {}
@@ -97,6 +99,8 @@ def inherited_attributes(element: _Element, method: str) -> dict[str, str]:
     if method == C14N_11:
         found.pop(f"{_XML}id", None)
         given = [base for base in bases if base is not None]
+        if len(given) > 1 and not all(_URI.fullmatch(base) for base in given):
+            raise Rejected("signature.structure", detail="an xml:base is not a URI reference and cannot be joined")
         if given:
             joined = ""
             for base in reversed(given):

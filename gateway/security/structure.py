@@ -5,6 +5,7 @@ Source: XML Signature Syntax and Processing 1.1, section 4. Whatever the schema 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from lxml import etree
@@ -22,8 +23,26 @@ OBJECT = f"{DS}Object"
 ENVELOPED = f"{NAMESPACE}enveloped-signature"
 _INCLUSIVE_NAMESPACES = f"{{{EXCLUSIVE}}}InclusiveNamespaces"
 
+NCNAME = re.compile(r"[^\W\d][\w.\-·]*")
+#: which attributes the schema of XML Signature gives which element
+_NONE: frozenset[str] = frozenset()
+_ALGORITHM, _ID = frozenset({"Algorithm"}), frozenset({"Id"})
+_ATTRIBUTES: dict[object, frozenset[str]] = {
+    f"{DS}{name}": allowed
+    for allowed, names in {
+        _ID: "Signature SignedInfo SignatureValue KeyInfo",
+        _ALGORITHM: "CanonicalizationMethod SignatureMethod DigestMethod Transform",
+        _NONE: "Transforms DigestValue KeyName KeyValue RSAKeyValue Modulus Exponent X509Data X509Certificate X509IssuerSerial "
+        "X509IssuerName X509SerialNumber X509SubjectName X509SKI X509CRL",
+        frozenset({"Id", "URI", "Type"}): "Reference",
+        frozenset({"Id", "MimeType", "Encoding"}): "Object",
+    }.items()
+    for name in names.split()
+}
+
 MAX_REFERENCES = 5
 MAX_TRANSFORMS = 3
+MAX_PREFIXES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +77,7 @@ def read_signature(signature: _Element) -> SignatureParts:
     if len(children) < 2 or children[0].tag != f"{DS}SignedInfo" or children[1].tag != f"{DS}SignatureValue":
         raise _wrong("Signature does not start with SignedInfo and SignatureValue")
     info, value, *rest = children
+    _check_form(signature)
     if next(info.iter(etree.Comment), None) is not None or len(value):
         raise _wrong("there are comments or elements inside SignedInfo or SignatureValue")
     key_info = rest.pop(0) if rest and rest[0].tag == f"{DS}KeyInfo" else None
@@ -78,6 +98,36 @@ def read_signature(signature: _Element) -> SignatureParts:
         key_info=key_info,
         objects=tuple(rest),
     )
+
+
+def _check_form(signature: _Element) -> None:
+    """Attributes and text only where the schema has them; the content of Objects is anybody's."""
+    _check_attributes(signature)
+    if _has_text(signature.text):
+        raise _wrong("there is text between the elements of Signature")
+    for child in signature:
+        if child.tag == OBJECT:
+            _check_attributes(child)
+            if _has_text(child.tail):
+                raise _wrong("there is text between the elements of Signature")
+            continue
+        for element in child.iter():
+            _check_attributes(element)
+            if _has_text(element.tail) or (len(element) and _has_text(element.text)):
+                raise _wrong("there is text between the elements of Signature")
+
+
+def _check_attributes(element: _Element) -> None:
+    names = element.keys()
+    allowed = _ATTRIBUTES.get(element.tag)
+    if allowed is not None and not allowed.issuperset(names):
+        raise _wrong("an element of Signature has an attribute that does not belong there")
+    if "Id" in names and not NCNAME.fullmatch(element.get("Id", "")):
+        raise _wrong("an Id in Signature is not a name")
+
+
+def _has_text(text: str | None) -> bool:
+    return text is not None and not text.isspace() and text != ""
 
 
 def _signature_method(element: _Element) -> str:
@@ -131,7 +181,10 @@ def _canonicalization(element: _Element, code: str) -> Canonicalization:
         return Canonicalization(method)
     if method != EXCLUSIVE or len(element) != 1 or element[0].tag != _INCLUSIVE_NAMESPACES or len(element[0]):
         raise _wrong("a canonicalisation has parameters that do not belong there")
-    return Canonicalization(method, tuple(element[0].get("PrefixList", "").split()))
+    prefixes = element[0].get("PrefixList", "").split()
+    if len(prefixes) > MAX_PREFIXES:
+        raise Rejected("signature.limit", what="prefixes of one PrefixList", value=len(prefixes), limit=MAX_PREFIXES)
+    return Canonicalization(method, tuple(prefixes))
 
 
 def _wrong(detail: str) -> Rejected:

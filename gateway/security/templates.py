@@ -6,7 +6,6 @@ Every part is written the way its canonical form looks, so a signature needs no 
 from __future__ import annotations
 
 import hashlib
-from base64 import b64encode
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -16,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gateway.security.algorithms import CURVES, ECDSA_SHA256, RSA_SHA256, SHA256
+from gateway.security.algorithms import CURVES, ECDSA_SHA256, RSA_SHA256, SHA256, b2a
 from gateway.security.canonical import EXCLUSIVE
 from gateway.security.structure import ENVELOPED
 from gateway.security.structure import NAMESPACE as DS
@@ -47,14 +46,14 @@ class SignatureTemplate:
         """`canonicalization` applies to the document only; the signature's own parts are always exclusive."""
         der = certificate.public_bytes(Encoding.DER)
         method = ECDSA_SHA256 if isinstance(key, ec.EllipticCurvePrivateKey) else RSA_SHA256
-        return cls(key, b64encode(der).decode(), digest(der), method, canonicalization, xades)
+        return cls(key, b2a(der), digest(der), method, canonicalization, xades)
 
     def signature(self, document_digest: str, mark: str, at: datetime) -> str:
         """The ds:Signature over a document with this SHA-256 (Base64). `mark` makes the Ids unique where receipts are
         collected in one document; `at` is the claimed signing time."""
         properties = self._properties(mark, at) if self.xades else ""
         info = self._signed_info(document_digest, mark, properties)
-        value = b64encode(self._sign(info.encode())).decode()
+        value = b2a(self._sign(info.encode()))
         qualifying = f'<xades:QualifyingProperties xmlns:xades="{XADES}" Target="#s-{mark}">{properties}</xades:QualifyingProperties>'
         holder = f"<ds:Object>{qualifying}</ds:Object>" if self.xades else ""
         return (
@@ -98,4 +97,4 @@ class SignatureTemplate:
 
 def digest(octets: bytes) -> str:
     """SHA-256 in Base64."""
-    return b64encode(hashlib.sha256(octets).digest()).decode()
+    return b2a(hashlib.sha256(octets).digest())

@@ -47,25 +47,33 @@ def transform(algorithm: str, content: str = "", p: str = "ds:") -> str:
 
 
 def reference(
-    uri: str | None = "", transforms: Sequence[str] | None = (ENVELOPED, EXC), digest: str = SHA256, p: str = "ds:", type_: str = "", value: str = ""
+    uri: str | None = "",
+    transforms: Sequence[str] | None = (ENVELOPED, EXC),
+    digest: str = SHA256,
+    p: str = "ds:",
+    type_: str = "",
+    value: str = "",
 ) -> str:
     inner = "" if transforms is None else "".join(t if t.startswith("<") else transform(t, p=p) for t in transforms)
     wrapped = "" if transforms is None else f"<{p}Transforms>{inner}</{p}Transforms>"
     attributes = (f' Type="{type_}"' if type_ else "") + ("" if uri is None else f' URI="{uri}"')
-    return f'<{p}Reference{attributes}>{wrapped}<{p}DigestMethod Algorithm="{digest}"/><{p}DigestValue>{value}</{p}DigestValue></{p}Reference>'
+    return (
+        f'<{p}Reference{attributes}>{wrapped}<{p}DigestMethod Algorithm="{digest}"/><{p}DigestValue>{value}</{p}DigestValue></{p}Reference>'
+    )
 
 
 def signature(
-    *references: str, party: Party | None = None, c14n: str = EXC, method: str = RSA256, p: str = "ds:", key_info: str | None = None, extra: str = "",
-    c14n_content: str = "",
+    *references: str, party: Party | None = None, c14n: str = EXC, method: str = RSA256, p: str = "ds:", key_info: str | None = None,
+    extra: str = "", c14n_content: str = "",
 ) -> str:  # fmt: skip
     party = party or trader_a()
     xmlns = f'xmlns:{p[:-1]}="{DS}"' if p else f'xmlns="{DS}"'
     if key_info is None:
         key_info = x509(party.base64, p=p)
     return (
-        f'<{p}Signature {xmlns} Id="s1"><{p}SignedInfo><{p}CanonicalizationMethod Algorithm="{c14n}">{c14n_content}</{p}CanonicalizationMethod>'
-        f'<{p}SignatureMethod Algorithm="{method}"/>{"".join(references)}</{p}SignedInfo><{p}SignatureValue/>{key_info}{extra}</{p}Signature>'
+        f'<{p}Signature {xmlns} Id="s1"><{p}SignedInfo><{p}CanonicalizationMethod Algorithm="{c14n}">{c14n_content}'
+        f'</{p}CanonicalizationMethod><{p}SignatureMethod Algorithm="{method}"/>{"".join(references)}</{p}SignedInfo>'
+        f"<{p}SignatureValue/>{key_info}{extra}</{p}Signature>"
     )
 
 
@@ -120,7 +128,9 @@ def inner_signed(**options: Any) -> bytes:
     return signed(ENVELOPE.format(inner="", root=signature(reference("#d1", (EXC,)), **options)), party)
 
 
-def judge(content: bytes, anchors: Sequence[Party] = (), at: Any = AT, require_root: bool = False) -> tuple[etree._Element, SignatureReport]:
+def judge(
+    content: bytes, anchors: Sequence[Party] = (), at: Any = AT, require_root: bool = False
+) -> tuple[etree._Element, SignatureReport]:
     """Our verdict. Raises Rejected."""
     trust = Trust([anchor.certificate for anchor in anchors or (ca(),)])
     verifier = Verifier(trust, NoRevocation(), Policy(require_root=require_root))

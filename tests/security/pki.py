@@ -67,7 +67,7 @@ def certificate(
     *,
     ca: bool = False,
     path_length: int | None = None,
-    usage: x509.KeyUsage | None | str = "usual",
+    usage: x509.KeyUsage | str | None = "usual",
     extensions: tuple[tuple[x509.ExtensionType, bool], ...] = (),
     start: datetime = AT - 30 * DAY,
     end: datetime = AT + 30 * DAY,

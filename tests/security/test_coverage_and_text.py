@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 import unicodedata
+from base64 import b64encode
 from collections.abc import Callable
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+from lxml import etree
 
 from tests.security.documents import (
-    C14N10, DS, ENVELOPE, ENVELOPED, EXC, SHA256, code, inner_signed, judge, reference, root_signed, signature, signed, transform,
+    C14N10,
+    DS,
+    ENVELOPE,
+    ENVELOPED,
+    EXC,
+    SHA256,
+    code,
+    inner_signed,
+    judge,
+    reference,
+    root_signed,
+    signature,
+    signed,
+    transform,
 )  # fmt: skip
 from tests.security.pki import trader_b
 
@@ -227,3 +243,53 @@ def test_a_relative_namespace_uri_has_no_canonical_form() -> None:
 def test_good_signature_of_another_trader_names_him() -> None:
     _, report = judge(root_signed(party=trader_b()))
     assert report.signer.subject == "CN=Trader B"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('<ds:KeyInfo>', '<ds:KeyInfo a="b">'),
+        ('<ds:X509Data>', '<ds:X509Data>text'),
+        ('</ds:KeyInfo>', '</ds:KeyInfo>text'),
+        ('<ds:X509Certificate>', '<ds:X509Certificate xml:lang="pl">'),
+        ('<ds:SignedInfo>', '<ds:SignedInfo xmlns:x="urn:x" x:a="b">'),
+        ('Id="s1"', 'Id="1s"'),
+        ('Id="s1"', 'Id="s1" Hd="s1"'),
+        ('</ds:KeyInfo>', '</ds:KeyInfo><ds:KeyInfo/>'),
+        ('</ds:KeyInfo>', '</ds:KeyInfo><x:Foreign xmlns:x="urn:x"/>'),
+    ],
+)  # fmt: skip
+def test_what_the_schema_of_signatures_does_not_have_is_refused(old: str, new: str) -> None:
+    content = root_signed()
+    assert old.encode() in content
+    assert code(content.replace(old.encode(), new.encode(), 1)) == "signature.structure"
+
+
+def test_the_path_of_what_is_signed_finds_it_whatever_its_namespace() -> None:
+    xmlns = "urn:it&apos;s&apos;"
+    content = signed(ENVELOPE.replace("urn:test:envelope", xmlns).format(inner="", root=signature(reference("#d1", (EXC,)))))
+    _, report = judge(content)
+    (found,) = etree.fromstring(content).xpath(report.signed)
+    assert found.get("Id") == "d1"
+
+
+def test_a_certificate_of_garbage_is_refused_wherever_it_breaks() -> None:
+    """`cryptography` reads certificates piece by piece, so each broken piece fails at another place."""
+    der = trader_b().certificate.public_bytes(Encoding.DER)
+    broken = [der[:at] + bytes([der[at] ^ 0x15]) + der[at + 1 :] for at in range(0, len(der), 3)]
+    made = root_signed(party=trader_b())
+    stages = {code(made.replace(trader_b().base64.encode(), b64encode(each))).partition(".")[0] for each in broken}
+    assert stages == {"signature", "certificate"}
+
+
+def test_the_parts_of_a_signature_are_small_and_prefixes_few() -> None:
+    """They are canonicalised before the signer is known, so a stranger must not make them expensive."""
+
+    def made(elements: int, prefixes: int) -> bytes:
+        content = f'<ds:Object Id="o1">{"<a/>" * (elements - 1)}</ds:Object>'
+        names = f'<ec:InclusiveNamespaces xmlns:ec="{EXC}" PrefixList="{" ".join(f"p{n}" for n in range(prefixes))}"/>'
+        return _whole(reference("", (ENVELOPED, transform(EXC, names))), reference("#o1", (EXC,)), extra=content)
+
+    assert code(made(10_000, 32)) == "valid"
+    assert code(made(10_001, 32)) == "signature.limit"
+    assert code(made(10_000, 33)) == "signature.limit"

@@ -10,10 +10,15 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from gateway.errors import Failed
+from gateway.errors import Failed, Rejected
 from gateway.security.certificates import Trust, load_anchors
+from gateway.security.revocation import NoRevocation
+from gateway.security.signatures import Verifier
+from gateway.security.xml import parse
 from tests.security import documents, pki
 from tests.security.documents import code, judge, root_signed
 from tests.security.pki import AT, DAY, Party, ca, certificate, key_usage, other_ca, rsa_key, stranger, trader_a, trader_b
@@ -32,9 +37,7 @@ def _purposes(*purposes: x509.ObjectIdentifier) -> Party:
 def _key_value(party: Party) -> str:
     numbers = party.key.public_key().public_numbers()
     modulus = b64encode(numbers.n.to_bytes(256, "big")).decode()
-    return (
-        f"<ds:KeyValue><ds:RSAKeyValue><ds:Modulus>{modulus}</ds:Modulus><ds:Exponent>AQAB</ds:Exponent></ds:RSAKeyValue></ds:KeyValue>"
-    )
+    return f"<ds:KeyValue><ds:RSAKeyValue><ds:Modulus>{modulus}</ds:Modulus><ds:Exponent>AQAB</ds:Exponent></ds:RSAKeyValue></ds:KeyValue>"
 
 
 def _signed_with(signer: Party, key_info: str) -> bytes:
@@ -173,12 +176,14 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
 
 
 def _sha1_chain() -> bytes:
-    """OpenSSL here still makes SHA-1 certificates only through the low-level hash; where it does not, the case is moot."""
-    try:
-        weak = _intermediate("One", 30, ca(), hash_=hashes.SHA1())
-    except Exception as error:  # noqa: BLE001
-        pytest.skip(f"this OpenSSL makes no SHA-1 certificate: {error}")
-    return _chained(weak)
+    """`cryptography` makes no SHA-1 certificates: change the algorithm in a good one and sign it again."""
+    good = _intermediate("One", 30, ca())
+    der = good.certificate.public_bytes(Encoding.DER).replace(SHA256_RSA, SHA1_RSA)
+    signed = ca().key.sign(x509.load_der_x509_certificate(der).tbs_certificate_bytes, padding.PKCS1v15(), hashes.SHA1())
+    return _chained(Party(good.key, x509.load_der_x509_certificate(der[: -len(signed)] + signed)))
+
+
+SHA256_RSA, SHA1_RSA = bytes.fromhex("2a864886f70d01010b"), bytes.fromhex("2a864886f70d010105")
 
 
 def _weak_chain() -> bytes:
@@ -233,11 +238,6 @@ def test_a_pinned_certificate_stands_for_itself_and_is_no_authority() -> None:
 
 
 def test_a_kept_chain_is_still_judged_by_the_time() -> None:
-    from gateway.errors import Rejected
-    from gateway.security.revocation import NoRevocation
-    from gateway.security.signatures import Verifier
-    from gateway.security.xml import parse
-
     verifier = Verifier(Trust([ca().certificate]), NoRevocation())
     content = root_signed()
     verifier.verify(verifier.set_aside(parse(content)), AT)
@@ -253,8 +253,6 @@ def test_the_root_expires_too() -> None:
 
 
 def test_refusals_say_in_both_languages_what_to_change() -> None:
-    from gateway.errors import Rejected
-
     with pytest.raises(Rejected) as refusal:
         judge(root_signed(party=_leaf(end=AT - DAY)))
     for language in ("pl", "en"):
@@ -264,8 +262,6 @@ def test_refusals_say_in_both_languages_what_to_change() -> None:
 
 
 def test_anchors_come_from_pem_der_and_folders(tmp_path: Any) -> None:
-    from cryptography.hazmat.primitives.serialization import Encoding
-
     (tmp_path / "both.pem").write_bytes(ca().pem + other_ca().pem)
     (tmp_path / "one.der").write_bytes(pki.stranger().certificate.public_bytes(Encoding.DER))
     (tmp_path / "README.txt").write_text("not a certificate")

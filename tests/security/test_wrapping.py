@@ -9,7 +9,18 @@ import pytest
 from lxml import etree
 
 from tests.security.documents import (
-    C14N10, DS, ENVELOPE, ENVELOPED, EXC, code, inner_signed, judge, reference, root_signed, signature, signed,
+    C14N10,
+    DS,
+    ENVELOPE,
+    ENVELOPED,
+    EXC,
+    code,
+    inner_signed,
+    judge,
+    reference,
+    root_signed,
+    signature,
+    signed,
 )  # fmt: skip
 
 D = "{urn:test:declaration}"
