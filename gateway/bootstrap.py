@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -128,17 +128,7 @@ def open_gatehouse(settings: Settings) -> Iterator[Gatehouse]:
     desk = AnswerDesk(database, profiles)
     dispatching = Dispatching(connect(settings, profiles, parser), channel, desk, clock.now)
     with ThreadPoolExecutor(LARGE_AT_ONCE, "large") as pool:
-        accepting = Accepting(
-            parser=parser,
-            schemas=schemas,
-            profiles=profiles,
-            verifier=Verifier(load_trust(settings.keys), NoRevocation()),
-            registry=DatabaseRegistry(database.engine),
-            signer=Seal(*load_seal(settings.keys), clock),
-            committer=SqliteCommitter(database, profiles, clock.now, bound=settings.max_waiting, token_window=settings.token_window),
-            issuer=settings.issuer,
-            pool=pool,
-        )
+        accepting = build_accepting(settings, database, profiles, schemas, parser, clock, pool)
         soap_door = SoapDoor(
             accept=accepting.accept,
             mailbox=Mailbox(database, clock.now, claim_seconds=settings.claim_seconds, token_window=settings.token_window),
@@ -148,6 +138,29 @@ def open_gatehouse(settings: Settings) -> Iterator[Gatehouse]:
             pool=pool,
         )
         yield Gatehouse(settings, database, soap_door, AnswerDoor(dispatching, desk, clock.now))
+
+
+def build_accepting(
+    settings: Settings,
+    database: Database,
+    profiles: Profiles,
+    schemas: SchemaReader,
+    parser: HardenedParser,
+    clock: SystemClock,
+    pool: Executor | None = None,
+) -> Accepting:
+    """The accept walk with its keepers. Raises Failed(keys.*)."""
+    return Accepting(
+        parser=parser,
+        schemas=schemas,
+        profiles=profiles,
+        verifier=Verifier(load_trust(settings.keys), NoRevocation()),
+        registry=DatabaseRegistry(database.engine),
+        signer=Seal(*load_seal(settings.keys), clock),
+        committer=SqliteCommitter(database, profiles, clock.now, bound=settings.max_waiting, token_window=settings.token_window),
+        issuer=settings.issuer,
+        pool=pool,
+    )
 
 
 @asynccontextmanager

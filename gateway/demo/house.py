@@ -38,6 +38,7 @@ class House:
     url: str
     authority: str
     environment: Mapping[str, str]
+    started: Mapping[str, subprocess.Popen[str]]  # authority, serve and, unless it was left out, worker
 
     def brama(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run the real command with this set-up's settings."""
@@ -53,8 +54,8 @@ def _brama() -> list[str]:
     return [sys.executable, "-m", "gateway"]
 
 
-def prepare(home: Path) -> None:
-    """Make keys, registry file, secret and profile in an empty folder."""
+def prepare(home: Path, *, impatient: bool = True) -> None:
+    """Make keys, registry file and secret in an empty folder; `impatient` with a profile that gives up within seconds."""
     authority = initialise(home / "keys")
     write_private(home / "authority.secret", secrets.token_hex(32).encode())
     people = home / "people"
@@ -65,7 +66,9 @@ def prepare(home: Path) -> None:
         (people / f"{person.login}.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
     registry = {"persons": [_person(p) for p in PERSONS], **_entities()}
     (home / "registry.yaml").write_text(yaml.safe_dump(registry, allow_unicode=True, sort_keys=False))
-    _quick_profile(home / "profiles" / "ncts")
+    (home / "profiles").mkdir()
+    if impatient:
+        _quick_profile(home / "profiles" / "ncts")
 
 
 def _person(person: Person) -> dict[str, object]:
@@ -115,8 +118,8 @@ def _quick_profile(folder: Path) -> None:
 
 
 @contextmanager
-def running(home: Path, listen: str = "127.0.0.1:0", processes: int = 1) -> Iterator[House]:
-    """Import the registry and start server, worker and authority; end them all when done."""
+def running(home: Path, listen: str = "127.0.0.1:0", processes: int = 1, *, worker: bool = True) -> Iterator[House]:
+    """Import the registry and start server, worker (unless it is to be left out) and authority; end them all when done."""
     listen = _free(listen)
     url = f"http://{listen}"
     environment = {
@@ -126,29 +129,30 @@ def running(home: Path, listen: str = "127.0.0.1:0", processes: int = 1) -> Iter
         "BRAMA_PROFILES": str(home / "profiles"),
         "BRAMA_SYSTEMS__NCTS2_SECRET_FILE": str(home / "authority.secret"),
     }
-    started: list[subprocess.Popen[str]] = []
+    started: dict[str, subprocess.Popen[str]] = {}
     try:
         authority = _start_authority(home, url, environment, started)
         environment["BRAMA_SYSTEMS__NCTS2_URL"] = f"{authority}/messages"
-        house = House(home, url, authority, environment)
+        house = House(home, url, authority, environment, started)
         imported = house.brama("registry", "import", str(home / "registry.yaml"))
         if imported.returncode:
             raise DemoTrouble(f"the demo registry could not be imported: {imported.stderr.strip() or imported.stdout.strip()}")
         _start(["serve", "--processes", str(processes)], home, environment, started)
-        _start(["worker"], home, environment, started)
+        if worker:
+            _start(["worker"], home, environment, started)
         _await_ready(house, started)
         yield house
     finally:
-        for process in reversed(started):
+        for process in reversed(started.values()):
             process.terminate()
-        for process in started:
+        for process in started.values():
             try:
                 process.wait(15)
             except subprocess.TimeoutExpired:
                 process.kill()
 
 
-def _start_authority(home: Path, url: str, environment: Mapping[str, str], started: list[subprocess.Popen[str]]) -> str:
+def _start_authority(home: Path, url: str, environment: Mapping[str, str], started: dict[str, subprocess.Popen[str]]) -> str:
     """The simulated transit authority, a process of its own; gives its address."""
     arguments = ["--gateway", url, "--secret-file", str(home / "authority.secret"), "--state", str(home / "authority.db")]
     with (home / "authority.log").open("w") as log:
@@ -159,22 +163,22 @@ def _start_authority(home: Path, url: str, environment: Mapping[str, str], start
             stderr=log,
             text=True,
         )
-    started.append(process)
+    started["authority"] = process
     line = process.stdout.readline() if process.stdout else ""
     if not line:
         raise DemoTrouble(f"the simulated authority did not start; see {home / 'authority.log'}")
     return str(json.loads(line)["address"])
 
 
-def _start(arguments: list[str], home: Path, environment: Mapping[str, str], started: list[subprocess.Popen[str]]) -> None:
+def _start(arguments: list[str], home: Path, environment: Mapping[str, str], started: dict[str, subprocess.Popen[str]]) -> None:
     with (home / f"{arguments[0]}.log").open("w") as log:
-        started.append(subprocess.Popen([*_brama(), *arguments], env=dict(environment), stderr=log, text=True))  # noqa: S603
+        started[arguments[0]] = subprocess.Popen([*_brama(), *arguments], env=dict(environment), stderr=log, text=True)  # noqa: S603
 
 
-def _await_ready(house: House, started: list[subprocess.Popen[str]]) -> None:
+def _await_ready(house: House, started: dict[str, subprocess.Popen[str]]) -> None:
     give_up = time.monotonic() + READY_SECONDS
     while time.monotonic() < give_up:
-        if any(process.poll() is not None for process in started):
+        if any(process.poll() is not None for process in started.values()):
             break
         try:
             if httpx.get(f"{house.url}/health/ready", timeout=2, trust_env=False).status_code == 200:
