@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import os
 import signal
 import socket
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from multiprocessing.context import SpawnContext, SpawnProcess
 
 import click
@@ -40,7 +44,7 @@ def serve(processes: int, log_level: str) -> None:
     if processes == 1:
         asyncio.run(_serve_one(settings))
         return
-    _supervise(settings, processes)
+    _supervise(settings, processes, log_level)
 
 
 def _bind(address: tuple[str, int]) -> socket.socket:
@@ -61,6 +65,15 @@ async def _serve_one(settings: Settings) -> None:
     from gateway.asgi import Application
     from gateway.bootstrap import open_gatehouse
 
+    class Server(uvicorn.Server):
+        """Ends by returning; uvicorn's own way raises the signal again, which kills the process before the house is closed."""
+
+        @contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                asyncio.get_running_loop().add_signal_handler(number, self.handle_exit, number, None)
+            yield
+
     own = _bind(settings.address)
     with open_gatehouse(settings) as house:
         config = uvicorn.Config(
@@ -76,23 +89,32 @@ async def _serve_one(settings: Settings) -> None:
             h11_max_incomplete_event_size=None,
             backlog=1024,
         )
-        server = uvicorn.Server(config)
+        server = Server(config)
         log.info("serving", listen=settings.listen, url=settings.url)
         await server.serve(sockets=[own])
 
 
 def _child(settings: Settings, log_level: str) -> None:
     logs.configure(log_level)
+    threading.Thread(target=_end_with_supervisor, name="supervisor", daemon=True).start()
     asyncio.run(_serve_one(settings))
 
 
-def _supervise(settings: Settings, processes: int) -> None:
+def _end_with_supervisor() -> None:
+    """A server whose supervisor was killed would keep the port, and the old code, beside the next start: finish calls and end."""
+    supervisor = multiprocessing.parent_process()
+    if supervisor is not None:
+        supervisor.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _supervise(settings: Settings, processes: int, log_level: str) -> None:
     """Keep `processes` servers alive; on SIGTERM or SIGINT let them finish their calls and end."""
     context: SpawnContext = multiprocessing.get_context("spawn")
     stopping = False
 
     def start() -> SpawnProcess:
-        process = context.Process(target=_child, args=(settings, "info"))
+        process = context.Process(target=_child, args=(settings, log_level))
         process.start()
         return process
 

@@ -110,8 +110,8 @@ class Estate:
         self.start_authority(speed)
         imported = self.brama("registry", "import", str(self.home / "registry.yaml"))
         assert imported.returncode == 0, imported.stderr
-        self.start_server(processes)
         self.start_worker()
+        self.start_server(processes)
         return self
 
     def start_authority(self, speed: float = 5) -> None:
@@ -127,7 +127,7 @@ class Estate:
 
     def start_server(self, processes: int = 1) -> None:
         self._start("serve", "--processes", str(processes))
-        until(self.ready, 30, "the server's start")
+        until(lambda: self.ready() and self.listening() == processes, 30, "the server's start")
 
     def start_worker(self) -> None:
         self._start("worker")
@@ -144,6 +144,11 @@ class Estate:
             assert self.started["serve"].poll() is None, self.log("serve")
             return False
 
+    def listening(self) -> int:
+        """How many processes listen on the port."""
+        lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        return sum(1 for line in lines if line[1] == f"0100007F:{self.port:04X}" and line[3] == "0A")
+
     def kill(self, name: str) -> None:
         """SIGKILL, and wait until it is gone."""
         process = self.started.pop(name)
@@ -151,13 +156,12 @@ class Estate:
         process.wait(10)
 
     def stop(self) -> None:
-        for process in reversed(self.started.values()):
-            process.terminate()
-        for process in self.started.values():
-            try:
-                process.wait(15)
-            except subprocess.TimeoutExpired:
-                process.kill()
+        for name in ("worker", "authority"):
+            if name in self.started:
+                self.kill(name)
+        if (server := self.started.pop("serve", None)) is not None:
+            server.terminate()
+            server.wait(40)
 
     def children(self, name: str) -> set[int]:
         """Process ids of the server processes under a supervisor."""
