@@ -25,7 +25,6 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 SOAP_PATH = "/seap_wsChannel/DocumentHandlingPort"
-BODY_SECONDS = 60.0  # a sender's time for his whole body
 BODIES_AT_ONCE = 256 * 1024 * 1024  # bytes of all bodies being read or in work, in one process
 
 
@@ -66,7 +65,7 @@ class Application:
             except Rejected as refusal:
                 return text(413, refusal.text("en"), {"connection": "close"})
             except TimeoutError:
-                return text(408, "Send the body within a minute.", {"connection": "close"})
+                return self._too_slow()
             return await self._house.answer_door.handle(path.removeprefix("/systems/").removesuffix("/answers"), headers, body)
         return self._plain(scope["method"], path)
 
@@ -80,8 +79,13 @@ class Application:
             reply = door.refuse(refusal)
             return HttpReply(reply.status, {**reply.headers, "connection": "close"}, reply.body)
         except TimeoutError:
-            return text(408, "Wyślij całe żądanie w ciągu minuty. Send the whole request within a minute.", {"connection": "close"})
+            return self._too_slow()
         return await door.handle(scope["method"], scope["query_string"].decode("latin-1"), headers, body)
+
+    def _too_slow(self) -> HttpReply:
+        seconds = self._house.settings.body_seconds
+        words = f"Wyślij całe żądanie w ciągu {seconds:g} s. Send the whole request within {seconds:g} s."
+        return text(408, words, {"connection": "close"})
 
     async def _body(self, headers: Mapping[str, str], receive: Receive, taken: _Taken) -> bytes:
         """The whole body. Raises Rejected(receive.too_large), TimeoutError, Gone."""
@@ -90,7 +94,7 @@ class Application:
         if announced.isdecimal() and int(announced) > limit:
             raise Rejected("receive.too_large", size=announced, limit=limit)
         parts: list[bytes] = []
-        async with asyncio.timeout(BODY_SECONDS):
+        async with asyncio.timeout(self._house.settings.body_seconds):
             while True:
                 message = await receive()
                 if message["type"] == "http.disconnect":

@@ -28,8 +28,8 @@ def _numbers() -> Iterator[int]:
     return itertools.count()
 
 
-@pytest.fixture
-def another(house: Estate, _numbers: Iterator[int]) -> Callable[[], Caller]:
+@pytest.fixture(scope="session")
+def spare(house: Estate, _numbers: Iterator[int]) -> Callable[[], Caller]:
     """Gives a trader whom no other test has used."""
 
     def fresh() -> Caller:
@@ -41,8 +41,13 @@ def another(house: Estate, _numbers: Iterator[int]) -> Callable[[], Caller]:
 
 
 @pytest.fixture
-def trader(another: Callable[[], Caller]) -> Caller:
-    return another()
+def another(spare: Callable[[], Caller]) -> Callable[[], Caller]:
+    return spare
+
+
+@pytest.fixture
+def trader(spare: Callable[[], Caller]) -> Caller:
+    return spare()
 
 
 @pytest.fixture

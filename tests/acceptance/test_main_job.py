@@ -117,24 +117,18 @@ ODD: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
+@pytest.fixture(scope="module")
+def writer(spare: Callable[[], Caller]) -> Caller:
+    return spare()
+
+
 @pytest.mark.parametrize("name", ODD)
-def test_the_bytes_sent_are_the_bytes_stored_and_delivered(house: Estate, another: Callable[[], Caller], name: str) -> None:
-    trader = _shared(another)
-    plain = trader.declare("BYTES-1")
+def test_the_bytes_sent_are_the_bytes_stored_and_delivered(house: Estate, writer: Caller, name: str) -> None:
+    plain = writer.declare("BYTES-1")
     document = ODD[name](plain)
     assert document != plain
-    sys_ref = trader.submit(document)
-    trader.collect("CC029C")
+    sys_ref = writer.submit(document)
+    writer.collect("CC029C")
     assert house.stored(sys_ref) == document
     arrivals = house.at_authority("arrivals", sys_ref)
     assert [entry["sha256"] for entry in arrivals] == [hashlib.sha256(document).hexdigest()]
-
-
-_known: list[Caller] = []
-
-
-def _shared(another: Callable[[], Caller]) -> Caller:
-    """One trader for all encodings: each case collects everything it caused."""
-    if not _known:
-        _known.append(another())
-    return _known[0]
