@@ -64,6 +64,7 @@ async def _serve_one(settings: Settings) -> None:
 
     from gateway.asgi import Application
     from gateway.bootstrap import open_gatehouse
+    from gateway.endpoints.connection import bounded
 
     class Server(uvicorn.Server):
         """Ends by returning; uvicorn's own way raises the signal again, which kills the process before the house is closed."""
@@ -78,7 +79,7 @@ async def _serve_one(settings: Settings) -> None:
     with open_gatehouse(settings) as house:
         config = uvicorn.Config(
             Application(house),
-            http="httptools",
+            http=bounded(settings.head_seconds),
             loop="uvloop",
             lifespan="off",
             access_log=False,
@@ -86,7 +87,6 @@ async def _serve_one(settings: Settings) -> None:
             server_header=False,
             timeout_keep_alive=IDLE_SECONDS,
             timeout_graceful_shutdown=30,
-            h11_max_incomplete_event_size=None,
             backlog=1024,
         )
         server = Server(config)
