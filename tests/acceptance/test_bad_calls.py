@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from lxml import etree
 
 from gateway.faults import ADDRESSING_MISSING, BUSY, COMMUNICATION, POLICY, SECURITY
 from tests.acceptance.caller import SOAP_PATH, XML, Caller, Reply, post
@@ -74,7 +73,7 @@ ENVELOPES: dict[str, tuple[Make, str, str]] = {
     "unknown operation": (lambda c: c.envelope("<Nic/>"), CLIENT, ""),
     "two documents": (lambda c: c.envelope(accept_body() + accept_body()), CLIENT, ""),
     "not a SOAP envelope": (lambda c: c.declare("BARE-1"), CLIENT, ""),
-    "UTF-16 without mark said to be UTF-8": (head(lambda e: e.decode().encode("utf-16-le")), CLIENT, ""),
+    "windows-1250 said to be UTF-8": (head(lambda e: e.replace(b"pismo.xml", "Łódź.xml".encode("cp1250"))), CLIENT, ""),
     "UTF-7": (head(lambda e: b'<?xml version="1.0" encoding="UTF-7"?>' + e), CLIENT, ""),
     "NUL": (head(lambda e: e.replace(b"NCTS2", b"NC\0TS2")), CLIENT, ""),
     "instruction": (head(lambda e: e.replace(b"<s:Header>", b"<s:Header><?x y?>")), CLIENT, ""),
@@ -279,7 +278,10 @@ def test_a_document_of_fifteen_megabytes_and_one_byte(caller: Caller) -> None:
 def test_a_document_of_exactly_fifteen_megabytes_is_taken(sturdy: Estate) -> None:
     large = Caller(sturdy, "trader02")
     good = large.declare("LARGE-2")
-    document = good + b"\n" * (15 * MEGABYTE - len(good))
+    comment = b"<!--" + b"x" * (MEGABYTE - 7) + b"-->"
+    document = good + comment * 14
+    document += b" " * (15 * MEGABYTE - len(document))
+    assert len(document) == 15 * MEGABYTE
     sys_ref = large.submit(document)
     assert sturdy.stored(sys_ref) == document
     assert large.collect("CC029C")[0].kind == "UPP"
@@ -289,11 +291,10 @@ def test_thirty_two_large_calls_at_once_cost_bounded_memory(caller: Caller) -> N
     """The process bounds the bytes of all bodies; past that the door says busy, before it promises anything."""
     big = caller.submission(b64encode(b"<x>" + b" " * 15 * MEGABYTE + b"</x>").decode())
     replies = at_once(caller, [big] * 32)
-    heard = {reply.fault[1] for reply in replies if reply is not None}
-    assert heard <= {COMMUNICATION, BUSY, SECURITY}
-    assert heard
-    assert caller.estate.peak_memory() < 700 * MEGABYTE
-    assert etree.fromstring(next(r for r in replies if r is not None).body) is not None
+    heard = [reply for reply in replies if reply is not None]
+    assert {reply.fault[1] for reply in heard if reply.status == 500} <= {COMMUNICATION, BUSY}
+    assert {reply.status for reply in heard} <= {500, 408}, "408: not all of them were here in time on this machine"
+    assert caller.estate.peak_memory() < 600 * MEGABYTE
 
 
 @pytest.mark.parametrize("kind", ["nested", "attributes", "elements", "namespaces"])
@@ -308,4 +309,4 @@ def test_thirty_two_costly_documents_at_once_end_soon(sturdy: Estate, caller: Ca
     replies = at_once(caller, [caller.submission(bodies[kind]) for _ in range(32)])
     assert {reply.fault[1] for reply in replies if reply is not None} <= {COMMUNICATION, BUSY}
     assert time.monotonic() - started < 25
-    assert sturdy.peak_memory() < 700 * MEGABYTE
+    assert sturdy.peak_memory() < 600 * MEGABYTE
