@@ -41,8 +41,9 @@ class Reply:
     @property
     def sys_ref(self) -> str:
         """Of an accepted document; taken as clients do that look for the literal element."""
+        assert self.status == 200, (self.status, self.body[:600])
         found = re.search(rb"<sysRef>([0-9a-f-]{36})</sysRef>", self.body)
-        assert self.status == 200 and found, (self.status, self.body[:600])
+        assert found, self.body[:600]
         return found[1].decode()
 
     @property

@@ -20,7 +20,7 @@ from gateway.faults import ADMINISTRATION_ONLY, COMMUNICATION, NO_SCHEMA
 from tests.acceptance.caller import Caller, unsigned
 from tests.acceptance.estate import Estate
 from tests.acceptance.test_main_job import recoded
-from tests.security.documents import DS, EXC, reference, signature, signed, transform
+from tests.security.documents import DS, EXC, reference, signature, signed, transform, x509
 
 MEGABYTE = 1024 * 1024
 LAUGHS = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))
@@ -177,6 +177,10 @@ def by_xmlsec(caller: Caller, lrn: str, *references: str, **options: Any) -> byt
     return signed(text, party)
 
 
+def identified(key_info: str) -> str:
+    return key_info.replace("<ds:KeyInfo", '<ds:KeyInfo Id="k1"')
+
+
 def wrapped(caller: Caller) -> bytes:
     """The forged declaration is the root; the signed one lies whole inside the signature's Object."""
     original = etree.fromstring(caller.declare("WRAP-REAL"))
@@ -209,7 +213,7 @@ def by(name: str) -> Callable[[Caller], bytes]:
     return lambda caller: Caller(caller.estate, name).sign(unsigned("BY-OTHER"))
 
 
-DROP_LRN = '<ds:XPath>not(ancestor-or-self::LRN)</ds:XPath>'
+DROP_LRN = "<ds:XPath>not(ancestor-or-self::LRN)</ds:XPath>"
 REFUSALS: dict[str, tuple[Callable[[Caller], bytes], str]] = {
     "schema-invalid": (lambda c: c.sign(unsigned("S-1").replace(b"<declarationType>", b"<declarationType>NOT-A-TYPE-")), "validate.schema"),
     "unsigned": (lambda c: unsigned("U-1"), "signature.missing"),
@@ -222,7 +226,9 @@ REFUSALS: dict[str, tuple[Callable[[Caller], bytes], str]] = {
         "signature.coverage",
     ),
     "signature over its key only": (
-        lambda c: by_xmlsec(c, "P-2", reference("#k1", (EXC,)), key_info=f'<ds:KeyInfo Id="k1"><ds:X509Data><ds:X509Certificate>{Signer(c).base64}</ds:X509Certificate></ds:X509Data></ds:KeyInfo>'),
+        lambda c: by_xmlsec(
+            c, "P-2", reference("#k1", (EXC,)), key_info=x509(Signer(c).base64).replace("<ds:KeyInfo", '<ds:KeyInfo Id="k1"')
+        ),
         "signature.coverage",
     ),
     "signature that leaves out the LRN": (

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -98,8 +99,6 @@ def test_run_stays_and_prints_addresses_and_logins(tmp_path: Path) -> None:
         assert told["wsdl"].endswith("/seap_wsChannel/DocumentHandlingPort?wsdl")
         assert told["metrics"].endswith("/metrics")
         assert len(told["logins"]) >= 2
-        import urllib.request
-
         for name in ("wsdl", "metrics", "health"):
             with urllib.request.urlopen(told[name], timeout=5) as reply:
                 assert reply.status == 200

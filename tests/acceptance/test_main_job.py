@@ -109,7 +109,7 @@ ODD: dict[str, Callable[[bytes], bytes]] = {
     "CRLF line ends": lambda d: d.replace(b"\n", b"\r\n"),
     "ISO-8859-2": lambda d: recoded(d, "ISO-8859-2", "iso-8859-2"),
     "windows-1250": lambda d: recoded(d, "windows-1250", "cp1250"),
-    "US-ASCII with references": lambda d: d.decode().replace("encoding='UTF-8'", "encoding='US-ASCII'").encode("ascii", "xmlcharrefreplace"),
+    "US-ASCII with references": lambda d: d.decode().replace("'UTF-8'", "'US-ASCII'").encode("ascii", "xmlcharrefreplace"),
     "UTF-16 big endian": lambda d: recoded(d, "UTF-16", "utf-16-be", codecs.BOM_UTF16_BE),
     "UTF-16 little endian": lambda d: recoded(d, "UTF-16", "utf-16-le", codecs.BOM_UTF16_LE),
     "no XML declaration": lambda d: d.partition(b"?>")[2].lstrip(),
