@@ -26,8 +26,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 SOAP_PATH = "/seap_wsChannel/DocumentHandlingPort"
-BODY_SECONDS = 60.0  # a sender's time for his whole body
-BODIES_AT_ONCE = 256 * 1024 * 1024  # bytes of all bodies being read or in work, in one process
+BODIES_AT_ONCE = 128 * 1024 * 1024  # bytes of all bodies being read or in work, in one process; in memory it is about three times that
+SMALL = 256 * 1024  # bytes of a body that are read however full the house is
 
 
 class Gone(Exception):
@@ -66,32 +66,39 @@ class Application:
                 body = await self._body(headers, receive, taken)
             except Rejected as refusal:
                 return text(413, refusal.text("en"), {"connection": "close"})
+            except Deferred as refusal:
+                return text(503, refusal.text("en"), {"connection": "close", "retry-after": "2"})
             except TimeoutError:
-                return text(408, "Send the body within a minute.", {"connection": "close"})
+                return self._too_slow()
             return await self._house.answer_door.handle(path.removeprefix("/systems/").removesuffix("/answers"), headers, body)
         return self._plain(scope, path)
 
     async def _soap(self, scope: Scope, headers: Mapping[str, str], receive: Receive, taken: _Taken) -> HttpReply:
         door = self._house.soap_door
         try:
-            if self._in_work > self._house.settings.max_waiting or self._bytes > BODIES_AT_ONCE:
+            if self._in_work > self._house.settings.max_waiting:
                 raise Deferred("receive.busy", seconds=2)
             body = await self._body(headers, receive, taken)
         except (Rejected, Deferred) as refusal:
             reply = door.refuse(refusal)
             return HttpReply(reply.status, {**reply.headers, "connection": "close"}, reply.body)
         except TimeoutError:
-            return text(408, "Wyślij całe żądanie w ciągu minuty. Send the whole request within a minute.", {"connection": "close"})
+            return self._too_slow()
         return await door.handle(scope["method"], scope["query_string"].decode("latin-1"), headers, body)
 
+    def _too_slow(self) -> HttpReply:
+        seconds = self._house.settings.body_seconds
+        words = f"Wyślij całe żądanie w ciągu {seconds:g} s. Send the whole request within {seconds:g} s."
+        return text(408, words, {"connection": "close"})
+
     async def _body(self, headers: Mapping[str, str], receive: Receive, taken: _Taken) -> bytes:
-        """The whole body. Raises Rejected(receive.too_large), TimeoutError, Gone."""
+        """The whole body. Raises Rejected(receive.too_large), Deferred(receive.busy), TimeoutError, Gone."""
         limit = self._house.settings.max_body
         announced = headers.get("content-length", "0")
         if announced.isdecimal() and int(announced) > limit:
             raise Rejected("receive.too_large", size=announced, limit=limit)
         parts: list[bytes] = []
-        async with asyncio.timeout(BODY_SECONDS):
+        async with asyncio.timeout(self._house.settings.body_seconds):
             while True:
                 message = await receive()
                 if message["type"] == "http.disconnect":
@@ -102,6 +109,9 @@ class Application:
                 self._bytes += len(part)
                 if taken.bytes > limit:
                     raise Rejected("receive.too_large", size=taken.bytes, limit=limit)
+                # While reading, because calls that begin together all find the house empty; small ones are always let in.
+                if self._bytes > BODIES_AT_ONCE and taken.bytes > SMALL:
+                    raise Deferred("receive.busy", seconds=2)
                 if not message.get("more_body", False):
                     return parts[0] if len(parts) == 1 else b"".join(parts)
 

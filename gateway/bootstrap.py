@@ -24,7 +24,7 @@ from gateway.endpoints.soap.door import SoapDoor
 from gateway.errors import Failed
 from gateway.migrations import current, newest
 from gateway.pipeline import Accepting, Dispatching
-from gateway.ports import Adapter
+from gateway.ports import Adapter, Schemas
 from gateway.profile import SystemProfile
 from gateway.security.keys import Secrets, load_seal, load_secrets, load_trust
 from gateway.security.revocation import NoRevocation
@@ -106,7 +106,6 @@ class Workshop:
     profiles: Profiles
     channel: DatabaseChannel
     dispatching: Dispatching
-
     database: Database
 
     def now(self) -> datetime:
@@ -144,7 +143,7 @@ def build_accepting(
     settings: Settings,
     database: Database,
     profiles: Profiles,
-    schemas: SchemaReader,
+    schemas: Schemas,
     parser: HardenedParser,
     clock: SystemClock,
     pool: Executor | None = None,

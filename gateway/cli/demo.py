@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 @click.option("--home", type=click.Path(path_type=Path), default=Path("var/demo"), show_default=True, help="Cleared at every start.")
 @click.option("--listen", default=None, help="Address and port. [default: any free port; with --stay 127.0.0.1:8080]")
 @click.option("--processes", default=1, show_default=True, type=click.IntRange(1, 16), help="Server processes.")
+@click.option("--patience", default=20.0, show_default=True, type=click.FloatRange(1), help="Seconds to wait for what has to happen.")
 @click.option("--json", "json_", is_flag=True)
 @plainly
-def demo(stay: bool, home: Path, listen: str | None, processes: int, json_: bool) -> None:
+def demo(stay: bool, home: Path, listen: str | None, processes: int, patience: float, json_: bool) -> None:
     """Show the main job: a signed declaration goes in by SOAP, its receipt and the customs answers come out."""
     from gateway.demo import house as houses
 
@@ -37,7 +38,7 @@ def demo(stay: bool, home: Path, listen: str | None, processes: int, json_: bool
             if stay:
                 _stay(house, json_)
                 return
-            held = _play(house, json_)
+            held = _play(house, patience, json_)
     except houses.DemoTrouble as error:
         click.secho(f"brama: {error}", fg="red", err=True)
         sys.exit(1)
@@ -49,7 +50,7 @@ def _say(text: str, json_: bool) -> None:
         click.echo(text)
 
 
-def _play(house: House, json_: bool) -> bool:
+def _play(house: House, patience: float, json_: bool) -> bool:
     from gateway.demo.story import Claim, Story
 
     def tell(claim: Claim) -> None:
@@ -58,7 +59,7 @@ def _play(house: House, json_: bool) -> bool:
             click.echo(claim.text, nl=False)
             click.secho(f"  {claim.detail}" if claim.detail else "", dim=True)
 
-    story = Story(house, tell)
+    story = Story(house, tell, patience)
     _say(f"Gateway {house.url}, authority {house.authority}\n", json_)
     story.play()
     failed = [claim.text for claim in story.claims if not claim.held]

@@ -205,7 +205,7 @@ class _Judge:
         except GatewayError as error:
             line, column = (_number(error.context.get(key)) for key in ("line", "column"))
             verdict["errors"] = [_error(Violation(line, column, "", error.code, error.text("pl"), error.text("en")))]
-            return verdict
+            return verdict | ({"valid": False} if error.stage == "parse" else {})  # what is no XML is valid under no schema
         return verdict | {"valid": not violations, "errors": [_error(violation) for violation in violations]}
 
     def _type(self, root: str) -> DocumentType:

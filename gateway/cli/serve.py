@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import multiprocessing
+import os
 import signal
 import socket
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from multiprocessing.context import SpawnContext, SpawnProcess
 
 import click
@@ -59,12 +64,22 @@ async def _serve_one(settings: Settings) -> None:
 
     from gateway.asgi import Application
     from gateway.bootstrap import open_gatehouse
+    from gateway.endpoints.connection import bounded
+
+    class Server(uvicorn.Server):
+        """Ends by returning; uvicorn's own way raises the signal again, which kills the process before the house is closed."""
+
+        @contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                asyncio.get_running_loop().add_signal_handler(number, self.handle_exit, number, None)
+            yield
 
     own = _bind(settings.address)
     with open_gatehouse(settings) as house:
         config = uvicorn.Config(
             Application(house),
-            http="httptools",
+            http=bounded(settings.head_seconds),
             loop="uvloop",
             lifespan="off",
             access_log=False,
@@ -74,14 +89,23 @@ async def _serve_one(settings: Settings) -> None:
             timeout_graceful_shutdown=30,
             backlog=1024,
         )
-        server = uvicorn.Server(config)
+        server = Server(config)
         log.info("serving", listen=settings.listen, url=settings.url)
         await server.serve(sockets=[own])
 
 
 def _child(settings: Settings, log_level: str) -> None:
     logs.configure(log_level)
+    threading.Thread(target=_end_with_supervisor, name="supervisor", daemon=True).start()
     uvloop.run(_serve_one(settings))
+
+
+def _end_with_supervisor() -> None:
+    """A server whose supervisor was killed would keep the port, and the old code, beside the next start: finish calls and end."""
+    supervisor = multiprocessing.parent_process()
+    if supervisor is not None:
+        supervisor.join()
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _supervise(settings: Settings, processes: int, log_level: str) -> None:

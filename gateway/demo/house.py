@@ -178,8 +178,10 @@ def _start(arguments: list[str], home: Path, environment: Mapping[str, str], sta
 def _await_ready(house: House, started: dict[str, subprocess.Popen[str]]) -> None:
     give_up = time.monotonic() + READY_SECONDS
     while time.monotonic() < give_up:
-        if any(process.poll() is not None for process in started.values()):
-            break
+        for process in started.values():
+            if process.poll() is not None:
+                command = " ".join(map(str, list(process.args)[1:4]))  # type: ignore[arg-type]
+                raise DemoTrouble(f"`{command}` ended while the gateway was coming up; see the .log files in {house.home}")
         try:
             if httpx.get(f"{house.url}/health/ready", timeout=2, trust_env=False).status_code == 200:
                 return

@@ -19,7 +19,7 @@ from gateway.security.revocation import NoRevocation
 from gateway.security.signatures import Verifier
 from gateway.security.xml import HardenedParser
 
-PATIENCE = 20.0  # seconds for anything that has to happen
+PATIENCE = 20.0  # seconds for anything that has to happen, unless the caller has less
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,7 @@ class Story:
 
     house: House
     tell: Callable[[Claim], None]
+    patience: float = PATIENCE
     claims: list[Claim] = field(default_factory=list)
     sys_refs: dict[str, str] = field(default_factory=dict)
 
@@ -45,11 +46,18 @@ class Story:
         self.anna = Trader(ANNA, self.house.url, people)
         self.jan = Trader(JAN, self.house.url, people)
         self._verifier = Verifier(load_trust(self.house.home / "keys"), NoRevocation())
-        self.scene_main_job()
-        self.scene_repeat()
-        self.scene_schema_error()
-        self.scene_without_permission()
-        self.scene_target_down()
+        self._scene("the main job", self.scene_main_job)
+        self._scene("a repeat", self.scene_repeat)
+        self._scene("a schema error", self.scene_schema_error)
+        self._scene("no permission", self.scene_without_permission)
+        self._scene("the target is down", self.scene_target_down)
+
+    def _scene(self, name: str, play: Callable[[], None]) -> None:
+        """What breaks a scene is told like any other claim that does not hold, and the next scene is played."""
+        try:
+            play()
+        except Exception as error:
+            self.claim(f"the scene '{name}' is played to its end", False, f"{type(error).__name__}: {error}")
 
     def claim(self, text: str, held: bool, detail: str = "") -> None:
         claim = Claim(text, held, detail)
@@ -119,7 +127,7 @@ class Story:
 
     def _collect(self, trader: Trader, enough: Callable[[list[Collected]], bool]) -> list[Collected]:
         documents: list[Collected] = []
-        for document in trader.collect(PATIENCE):
+        for document in trader.collect(self.patience):
             documents.append(document)
             if enough(documents):
                 break
@@ -163,7 +171,7 @@ class Story:
         return json.loads(done.stdout) if done.returncode == 0 else []
 
     def _await(self, look: Callable[[], Any]) -> Any:
-        give_up = time.monotonic() + PATIENCE
+        give_up = time.monotonic() + self.patience
         while time.monotonic() < give_up:
             if (found := look()) is not None:
                 return found

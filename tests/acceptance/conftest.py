@@ -1,0 +1,64 @@
+"""One running set-up for most tests; each test gets a trader, and so a mailbox, of its own."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.caller import Caller
+from tests.acceptance.estate import Estate
+
+TRADERS = 60
+
+
+@pytest.fixture(scope="session")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Estate]:
+    estate = Estate(tmp_path_factory.mktemp("acceptance") / "house", persons=TRADERS)
+    try:
+        yield estate.start()
+    finally:
+        estate.stop()
+
+
+@pytest.fixture(scope="session")
+def _numbers() -> Iterator[int]:
+    return itertools.count()
+
+
+@pytest.fixture(scope="session")
+def spare(house: Estate, _numbers: Iterator[int]) -> Callable[[], Caller]:
+    """Gives a trader whom no other test has used."""
+
+    def fresh() -> Caller:
+        number = next(_numbers)
+        assert number < TRADERS, "raise TRADERS"
+        return Caller(house, f"trader{number:02}")
+
+    return fresh
+
+
+@pytest.fixture
+def another(spare: Callable[[], Caller]) -> Callable[[], Caller]:
+    return spare
+
+
+@pytest.fixture
+def trader(spare: Callable[[], Caller]) -> Caller:
+    return spare()
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Callable[..., Estate]]:
+    """Makes a set-up for this test alone, whose processes it may kill; not started yet."""
+    made: list[Estate] = []
+
+    def make(**settings: object) -> Estate:
+        made.append(Estate(tmp_path / f"house{len(made)}", **settings))  # type: ignore[arg-type]
+        return made[-1]
+
+    yield make
+    for estate in made:
+        estate.stop()
