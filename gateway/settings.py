@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -86,3 +87,14 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         home = Path(os.environ.get("BRAMA_HOME", "var"))
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, home / "brama.toml")
+
+
+#: Variables of Brama that are no settings: they are read where they are needed and never shown.
+_OTHERS = frozenset({"BRAMA_SEAL_PASSPHRASE", "BRAMA_SEAL_PASSPHRASE_FILE", "BRAMA_TEST_REQUIRE", "BRAMA_CORPORA", "BRAMA_GOLDEN"})
+
+
+def unknown_variables(environment: Mapping[str, str]) -> list[str]:
+    """Names that start with BRAMA_ and that nothing reads: most likely misspelt."""
+    known = {f"BRAMA_{name.upper()}" for name in Settings.model_fields} | _OTHERS
+    names = (name for name in environment if name.startswith("BRAMA_") and not name.startswith("BRAMA_PROPERTY_"))
+    return sorted(name for name in names if name.upper() not in known and not name.upper().startswith("BRAMA_SYSTEMS__"))

@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from gateway.database import Database, metadata
-from gateway.migrations import tables
+from gateway.database import Database, open_engine
+from gateway.migrations import upgrade
 
-assert tables  # all rooms' tables are known to the metadata
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database file as the migrations make it, for copying."""
+    path = tmp_path_factory.mktemp("migrated") / "brama.db"
+    engine = open_engine(f"sqlite:///{path}")
+    upgrade(engine)
+    with engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    engine.dispose()
+    return path
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
+def database(tmp_path: Path, migrated: Path) -> Iterator[Database]:
+    shutil.copy(migrated, tmp_path / "brama.db")
     database = Database(f"sqlite:///{tmp_path / 'brama.db'}")
-    metadata.create_all(database.engine)
     yield database
     database.engine.dispose()
 

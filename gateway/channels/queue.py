@@ -102,10 +102,11 @@ class DatabaseChannel:
             store.remember(connection, row.message, _begun(timeline, at), "deliver", "ok", detail, timeline)
 
     def later(self, job: Job, error: GatewayError, policy: RetryPolicy, at: datetime, timeline: Sequence[StepTime]) -> None:
-        """Try again after the back-off, or give up when that is past the deadline. Raises LostLease."""
-        due_at = at + timedelta(seconds=policy.delay(job.attempts))
+        """Try again after the back-off (or what the target asked for, if that is longer); give up when that is past the
+        deadline. Raises LostLease."""
+        due_at = at + timedelta(seconds=max(policy.delay(job.attempts), _asked_for(error)))
         if due_at > job.deadline_at:
-            self.dead(job, error, at, timeline)
+            self.dead(job, error, at, timeline, why=f"the next attempt would be past the deadline {job.deadline_at:%Y-%m-%d %H:%M:%S} UTC")
             return
         with self._database.writing() as connection:
             row = self._own(connection, job)
@@ -114,12 +115,12 @@ class DatabaseChannel:
             )
             store.remember(connection, row.message, _begun(timeline, at), "deliver", error.code, error.text("en"), timeline)
 
-    def dead(self, job: Job, error: GatewayError, at: datetime, timeline: Sequence[StepTime]) -> None:
+    def dead(self, job: Job, error: GatewayError, at: datetime, timeline: Sequence[StepTime], why: str = "no retry would help") -> None:
         """A person must look: out of the queue, into the dead letters. Raises LostLease."""
         with self._database.writing() as connection:
             row = self._own(connection, job)
             store.remember(connection, row.message, _begun(timeline, at), "deliver", error.code, error.text("en"), timeline)
-            store.remember(connection, row.message, at, "dead", error.code, error.text("en"))
+            store.remember(connection, row.message, at, "dead", error.code, why)
             connection.execute(
                 update(deliveries).where(deliveries.c.id == job.delivery_id).values(state="dead", ended_at=at, claimed_until=None)
             )
@@ -151,6 +152,12 @@ class DatabaseChannel:
 def status(connection: Connection, message: int) -> AnyRow | None:
     """The delivery of a message; None for one that was refused."""
     return connection.execute(select(deliveries).where(deliveries.c.message == message)).one_or_none()
+
+
+def _asked_for(error: GatewayError) -> float:
+    """Seconds of a Retry-After header (RFC 9110, section 10.2.3), at most an hour; 0 for a date or none."""
+    asked = str(error.context.get("retry_after") or "")
+    return float(min(int(asked), 3600)) if asked.isascii() and asked.isdecimal() and len(asked) < 10 else 0.0
 
 
 def _begun(timeline: Sequence[StepTime], at: datetime) -> datetime:

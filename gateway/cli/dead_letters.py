@@ -12,6 +12,7 @@ from adapters.answers import read_answer
 from gateway.bootstrap import load_profiles
 from gateway.channels import dead_letters as desk
 from gateway.channels.answers import AnswerDesk
+from gateway.cli.opening import open_store
 from gateway.cli.output import as_json, table
 from gateway.cli.trouble import plainly
 from gateway.database import Database
@@ -30,11 +31,11 @@ def dead_letters() -> None:
 @dead_letters.command("list")
 @click.option("--system", help="Only this system's.")
 @click.option("--all", "closed", is_flag=True, help="Also those already retried or discarded.")
-@click.option("--json", "json_", is_flag=True)
+@click.option("--json", "json_", is_flag=True, help="Print JSON.")
 @plainly
 def list_(system: str | None, closed: bool, json_: bool) -> None:
     """Open dead letters, oldest first."""
-    with Database(Settings().database).reading() as connection:
+    with open_store().reading() as connection:
         rows = [dict(row._mapping) for row in desk.listed(connection, system=system, closed=closed)]
     if json_:
         as_json(rows)
@@ -42,32 +43,26 @@ def list_(system: str | None, closed: bool, json_: bool) -> None:
     if not rows:
         click.echo("No dead letters.")
         return
-    table(
-        ("id", "since", "system", "kind", "code", "attempts", "alike", "sys_ref", "last error"),
-        [
-            (
-                r["id"],
-                r["created_at"],
-                r["system"],
-                r["kind"],
-                r["code"],
-                r["attempts"],
-                r["fingerprint"],
-                r["sys_ref"] or "",
-                r["last_error"],
-            )
-            for r in rows
-        ],
-    )
+    columns = {"id": "id", "since": "created_at", "system": "system", "kind": "kind", "code": "code", "attempts": "attempts"}
+    columns |= {"alike": "fingerprint", "sys_ref": "sys_ref"} | ({"closed": "closed_as"} if closed else {}) | {"last error": "last_error"}
+    table(list(columns), [["" if row[field] is None else row[field] for field in columns.values()] for row in rows])
 
 
 @dead_letters.command()
 @click.argument("number", type=int)
-@click.option("--json", "json_", is_flag=True)
+@click.option("--content", is_flag=True, help="Print the bytes of an open answer, and nothing else.")
+@click.option("--json", "json_", is_flag=True, help="Print JSON.")
 @plainly
-def show(number: int, json_: bool) -> None:
+def show(number: int, content: bool, json_: bool) -> None:
     """Everything about one dead letter."""
-    with Database(Settings().database).reading() as connection:
+    if content:
+        with open_store().reading() as connection:
+            found = desk.answer(connection, number)
+        if found is None:
+            _no_such(number)
+        sys.stdout.buffer.write(found)
+        return
+    with open_store().reading() as connection:
         row = desk.shown(connection, number)
     if row is None:
         _no_such(number)
@@ -84,13 +79,13 @@ def show(number: int, json_: bool) -> None:
 @click.argument("numbers", type=int, nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="All open ones.")
 @click.option("--fingerprint", help="All open ones that failed alike.")
-@click.option("--json", "json_", is_flag=True)
+@click.option("--json", "json_", is_flag=True, help="Print JSON.")
 @plainly
 def retry(numbers: tuple[int, ...], everything: bool, fingerprint: str | None, json_: bool) -> None:
     """Put deliveries back into the queue, the stored request unchanged; match answers again."""
     if not (numbers or everything or fingerprint):
         raise click.UsageError("name dead letters by number, or give --all or --fingerprint")
-    database = Database(Settings().database)
+    database = open_store()
     chosen = list(numbers)
     if everything or fingerprint:
         with database.reading() as connection:
@@ -129,11 +124,11 @@ def _retry(database: Database, number: int) -> bool:
 @dead_letters.command()
 @click.argument("number", type=int)
 @click.option("--why", required=True, help="The reason, kept for good.")
-@click.option("--json", "json_", is_flag=True)
+@click.option("--json", "json_", is_flag=True, help="Print JSON.")
 @plainly
 def discard(number: int, why: str, json_: bool) -> None:
     """End a dead letter for good."""
-    with Database(Settings().database).writing() as connection:
+    with open_store().writing() as connection:
         done = desk.discard(connection, number, why, datetime.now(UTC))
     if not done:
         _no_such(number)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.option("--listen", default=None, help="Address and port. [default: any free port; with --stay 127.0.0.1:8080]")
 @click.option("--processes", default=1, show_default=True, type=click.IntRange(1, 16), help="Server processes.")
 @click.option("--patience", default=20.0, show_default=True, type=click.FloatRange(1), help="Seconds to wait for what has to happen.")
-@click.option("--json", "json_", is_flag=True)
+@click.option("--json", "json_", is_flag=True, help="Print JSON.")
 @plainly
 def demo(stay: bool, home: Path, listen: str | None, processes: int, patience: float, json_: bool) -> None:
     """Show the main job: a signed declaration goes in by SOAP, its receipt and the customs answers come out."""

@@ -28,7 +28,7 @@ from gateway.migrations import current, newest
 from gateway.profile import SystemProfile
 from gateway.security.certificates import load_anchors
 from gateway.security.keys import load_seal, load_secrets
-from gateway.settings import Settings
+from gateway.settings import Settings, unknown_variables
 from schemas.shipped import shipped_editions
 
 ROOM = 1024 * 1024 * 1024  # bytes that should be free for the store
@@ -46,7 +46,7 @@ class Finding:
 
 
 @click.command()
-@click.option("--json", "json_", is_flag=True)
+@click.option("--json", "json_", is_flag=True, help="Print JSON.")
 def doctor(json_: bool) -> None:
     """Look at settings, keys, database, profiles and connections. Exit code 0: all well; 1: something to mend."""
     findings = list(_examine())
@@ -68,6 +68,11 @@ def _examine() -> Iterator[Finding]:
         for problem in settings_problems(error):
             yield Finding("settings", False, problem, "correct the variable or the file brama.toml in BRAMA_HOME")
         return
+    unknown = unknown_variables(os.environ)
+    if unknown:
+        yield Finding(
+            "variables", False, f"{', '.join(unknown)}: no such setting", "correct the name or unset it; it changes nothing as it is"
+        )
     yield Finding("settings", True, f"data folder {settings.home.absolute()}, listening on {settings.listen}")
     yield from _libraries()
     yield from _room(settings.home)

@@ -16,7 +16,7 @@ from gateway.settings import Settings
 
 @click.command()
 @click.option("--key", "kind", default="P-256", show_default=True, type=click.Choice(["P-256", "RSA-2048"]), help="The seal's kind of key.")
-@click.option("--json", "json_", is_flag=True)
+@click.option("--json", "json_", is_flag=True, help="Print JSON.")
 @plainly
 def init(kind: str, json_: bool) -> None:
     """Make development keys (never over existing ones) and bring the database up to date."""

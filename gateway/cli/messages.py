@@ -8,10 +8,9 @@ from typing import Any
 import click
 
 from gateway.channels.queue import status
-from gateway.cli.output import as_json, milliseconds, table
+from gateway.cli.opening import open_store
+from gateway.cli.output import WARSAW, as_json, milliseconds, table
 from gateway.cli.trouble import plainly
-from gateway.database import Database
-from gateway.settings import Settings
 from gateway.storage import messages as store
 
 
@@ -23,11 +22,11 @@ def messages() -> None:
 @messages.command("list")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 10_000))
 @click.option("--state", type=click.Choice(["accepted", "refused"]))
-@click.option("--json", "json_", is_flag=True)
+@click.option("--json", "json_", is_flag=True, help="Print JSON.")
 @plainly
 def list_(limit: int, state: str | None, json_: bool) -> None:
     """The newest messages."""
-    with Database(Settings().database).reading() as connection:
+    with open_store().reading() as connection:
         rows = [_summary(connection, row) for row in store.latest(connection, limit, state)]
     if json_:
         as_json(rows)
@@ -56,11 +55,11 @@ def _summary(connection: Any, row: Any) -> dict[str, Any]:
 
 @messages.command()
 @click.argument("sys_ref")
-@click.option("--json", "json_", is_flag=True)
+@click.option("--json", "json_", is_flag=True, help="Print JSON.")
 @plainly
 def show(sys_ref: str, json_: bool) -> None:
     """One message: its state and its timeline with the time each step took."""
-    with Database(Settings().database).reading() as connection:
+    with open_store().reading() as connection:
         row: Any = store.find(connection, sys_ref)
         if row is None:
             click.secho(f"brama: there is no message {sys_ref}; `brama messages list` shows the newest", fg="red", err=True)
@@ -87,13 +86,13 @@ def _print(shown: dict[str, Any]) -> None:
     for name in ("system", "edition", "state", "code", "delivery", "flow", "mrn"):
         if shown[name]:
             click.echo(f"  {name:9} {shown[name]}")
-    for entry in shown["timeline"]:
+    click.secho("  times in Europe/Warsaw", dim=True)
+    filed = [{"at": d["created_at"], "event": "mailbox", "outcome": "ok", "detail": d["filename"], "steps": []} for d in shown["documents"]]
+    for entry in sorted([*shown["timeline"], *filed], key=lambda e: e["at"]):
         ok = entry["outcome"] == "ok"
-        click.echo(f"  {entry['at']:%H:%M:%S.%f}  {entry['event']:9} ", nl=False)
+        click.echo(f"  {entry['at'].astimezone(WARSAW):%H:%M:%S.%f}  {entry['event']:9} ", nl=False)
         click.secho(entry["outcome"], fg="green" if ok else "yellow", nl=False)
         click.echo(f"  {entry['detail']}" if entry["detail"] else "")
         for step in entry["steps"]:
             click.secho(f"      {step['step']:10} {milliseconds(step['us']):>10}", dim=True, nl=False)
             click.echo("" if step["outcome"] == "ok" else f"  {step['outcome']}")
-    for document in shown["documents"]:
-        click.echo(f"  {document['created_at']:%H:%M:%S.%f}  mailbox   {document['filename']}")

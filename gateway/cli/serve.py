@@ -22,7 +22,7 @@ from gateway.cli.trouble import plainly
 from gateway.database import open_engine
 from gateway.migrations import upgrade
 from gateway.observability import logs
-from gateway.settings import Settings
+from gateway.settings import Settings, unknown_variables
 
 log = structlog.get_logger("brama.serve")
 
@@ -33,18 +33,21 @@ RESTART_PAUSE = 1.0  # seconds between the death of a server process and the nex
 @click.command()
 @click.option("--processes", default=1, show_default=True, type=click.IntRange(1, 64), help="One per core is best.")
 @click.option("--log-level", default="info", show_default=True, type=click.Choice(["debug", "info", "warning", "error"]))
+@click.option("--json", "json_", is_flag=True, help="Log as JSON on a terminal, too.")
 @plainly
-def serve(processes: int, log_level: str) -> None:
+def serve(processes: int, log_level: str, json_: bool) -> None:
     """Open the doors (SOAP, answers of the customs systems, metrics) until SIGTERM."""
-    logs.configure(log_level)
+    logs.configure(log_level, json_)
     settings = Settings()
+    for name in unknown_variables(os.environ):
+        log.warning("unknown_variable", name=name, cure="correct the name or unset it; it changes nothing as it is")
     upgrade(open_engine(settings.database))
     holder = _bind(settings.address)  # bound, never listening: keeps the port, or finds a free one for port 0
     settings = settings.model_copy(update={"listen": "{}:{}".format(*holder.getsockname()[:2])})
     if processes == 1:
         uvloop.run(_serve_one(settings))
         return
-    _supervise(settings, processes, log_level)
+    _supervise(settings, processes, (log_level, json_))
 
 
 def _bind(address: tuple[str, int]) -> socket.socket:
@@ -94,8 +97,8 @@ async def _serve_one(settings: Settings) -> None:
         await server.serve(sockets=[own])
 
 
-def _child(settings: Settings, log_level: str) -> None:
-    logs.configure(log_level)
+def _child(settings: Settings, logging: tuple[str, bool]) -> None:
+    logs.configure(*logging)
     threading.Thread(target=_end_with_supervisor, name="supervisor", daemon=True).start()
     uvloop.run(_serve_one(settings))
 
@@ -108,13 +111,13 @@ def _end_with_supervisor() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _supervise(settings: Settings, processes: int, log_level: str) -> None:
+def _supervise(settings: Settings, processes: int, logging: tuple[str, bool]) -> None:
     """Keep `processes` servers alive; on SIGTERM or SIGINT let them finish their calls and end."""
     context: SpawnContext = multiprocessing.get_context("spawn")
     stopping = False
 
     def start() -> SpawnProcess:
-        process = context.Process(target=_child, args=(settings, log_level))
+        process = context.Process(target=_child, args=(settings, logging))
         process.start()
         return process
 

@@ -14,6 +14,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from gateway.database import StoreBusy
 from gateway.errors import GatewayError
 
+
+class Trouble(Exception):
+    """The command cannot do its work; the sentence says what to change."""
+
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -29,6 +34,8 @@ def plainly(command: Callable[P, T]) -> Callable[P, T]:
             _end(error.text("en"))
         except ValidationError as error:
             _end("; ".join(settings_problems(error)))
+        except Trouble as trouble:
+            _end(str(trouble))
         except StoreBusy:
             _end("the database is busy; try again")
         except SQLAlchemyError as error:

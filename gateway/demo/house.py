@@ -125,14 +125,11 @@ def running(home: Path, listen: str = "127.0.0.1:0", processes: int = 1, *, work
     environment = {
         **{k: v for k, v in os.environ.items() if not k.startswith("BRAMA_")},
         "BRAMA_HOME": str(home),
-        "BRAMA_LISTEN": listen,
-        "BRAMA_PROFILES": str(home / "profiles"),
-        "BRAMA_SYSTEMS__NCTS2_SECRET_FILE": str(home / "authority.secret"),
     }
     started: dict[str, subprocess.Popen[str]] = {}
     try:
         authority = _start_authority(home, url, environment, started)
-        environment["BRAMA_SYSTEMS__NCTS2_URL"] = f"{authority}/messages"
+        _write_settings(home, listen, authority)
         house = House(home, url, authority, environment, started)
         imported = house.brama("registry", "import", str(home / "registry.yaml"))
         if imported.returncode:
@@ -150,6 +147,14 @@ def running(home: Path, listen: str = "127.0.0.1:0", processes: int = 1, *, work
                 process.wait(15)
             except subprocess.TimeoutExpired:
                 process.kill()
+
+
+def _write_settings(home: Path, listen: str, authority: str) -> None:
+    """`brama.toml`, so that any command works on this set-up once BRAMA_HOME names it."""
+    systems = {"ncts2_url": f"{authority}/messages", "ncts2_secret_file": str(home / "authority.secret")}
+    lines = [f"listen = {json.dumps(listen)}", f"profiles = {json.dumps(str(home / 'profiles'))}", "", "[systems]"]
+    lines += [f"{name} = {json.dumps(value)}" for name, value in systems.items()]
+    (home / "brama.toml").write_text("\n".join(lines) + "\n")
 
 
 def _start_authority(home: Path, url: str, environment: Mapping[str, str], started: dict[str, subprocess.Popen[str]]) -> str:

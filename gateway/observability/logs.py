@@ -18,9 +18,9 @@ def _drop_forbidden(_logger: object, _method: str, event: Any) -> Any:
     return event
 
 
-def configure(level: str = "info") -> None:
-    """Log to standard error. Call once, from the command."""
-    people = sys.stderr.isatty()
+def configure(level: str = "info", as_json: bool = False) -> None:
+    """Log to standard error; `as_json` also on a terminal. Call once, from the command."""
+    people = sys.stderr.isatty() and not as_json
     # plain tracebacks: the richer ones print local variables, which hold passwords and bodies
     renderer = (
         structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)

@@ -69,3 +69,9 @@ def test_a_wrong_setting_is_named_by_its_variable(tmp_path: Path, name: str, val
     status, found = findings(tmp_path, **{name: value})
     assert status == 1
     assert name in str(found["settings"]["detail"])
+
+
+def test_a_misspelt_variable_is_named(tmp_path: Path) -> None:
+    status, found = findings(tmp_path, BRAMA_SYSTEM__NCTS2_URL="http://127.0.0.1:9", BRAMA_MAX_CONTEN="1")
+    assert status == 1
+    assert "BRAMA_MAX_CONTEN, BRAMA_SYSTEM__NCTS2_URL" in str(found["variables"]["detail"])

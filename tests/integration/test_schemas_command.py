@@ -65,7 +65,7 @@ def test_what_cannot_be_judged_says_why(place: Path) -> None:
     (place / "bomb.xml").write_text('<!DOCTYPE a [<!ENTITY b "c">]><Ping>&b;</Ping>')
     code, lines = judged("broken.xml", "other.xml", "bomb.xml", "nowhere.xml")
     assert code == 2
-    assert [line["valid"] for line in lines] == [None] * 4
+    assert [line["valid"] for line in lines] == [False, None, False, None], "what is no XML is judged: it is not valid"
     assert [line["errors"][0]["code"] for line in lines] == ["parse.malformed", "identify.unknown", "parse.doctype", "receive.unreadable"]
     assert lines[0]["errors"][0]["line"] == 2
     assert lines[1]["root"] == "Pong"

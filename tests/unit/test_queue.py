@@ -155,3 +155,20 @@ def test_looking_for_work_uses_the_index(database: Database, channel: DatabaseCh
     with database.reading() as connection:
         plan = connection.exec_driver_sql("EXPLAIN QUERY PLAN " + plans[0]).all()
     assert "ix_deliveries_due" in str(plan)
+
+
+@pytest.mark.parametrize(("asked", "waits"), [("5", 5), ("0", 1), ("Wed, 21 Oct 2026 07:28:00 GMT", 1), (None, 1), ("-3", 1)])
+def test_a_target_that_asks_for_patience_gets_it(database: Database, channel: DatabaseChannel, asked: str | None, waits: int) -> None:
+    put(database, b"<a/>")
+    channel.later(only(channel), Deferred("deliver.unavailable", system="NCTS2", detail="503", retry_after=asked), POLICY, AT, ())
+    assert channel.claim(1, AT + seconds(waits - 0.1)) == []
+    assert len(channel.claim(1, AT + seconds(waits))) == 1
+
+
+def test_a_delivery_that_ran_out_of_time_says_so(database: Database, channel: DatabaseChannel) -> None:
+    (sys_ref,) = put(database, b"<a/>")
+    channel.later(only(channel), Deferred("deliver.unavailable", system="NCTS2", detail="503", retry_after="3000"), POLICY, AT, ())
+    with database.reading() as connection:
+        message = store.find(connection, sys_ref)
+        assert message is not None
+        assert "deadline" in store.events(connection, message.id)[-1].detail
