@@ -11,7 +11,7 @@ import asyncio
 import json
 import sqlite3
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -21,7 +21,7 @@ from sqlalchemy import Table, insert
 from sqlalchemy.dialects import sqlite
 
 from gateway.channels.tables import deliveries
-from gateway.database import LOCK_LIMIT, Database, StoreBusy, to_micros
+from gateway.database import LOCK_LIMIT, MICROSECOND, Database, StoreBusy, to_micros
 from gateway.errors import Deferred, Failed, Rejected
 from gateway.message import Accepted, BusinessKeys, Identified, Judged, Receipt, Received, Recorded, StepTime
 from gateway.ports import Conflict, Profiles, Stale
@@ -257,19 +257,23 @@ class SqliteCommitter:
         cursor.execute(self._insert["collections"], (cursor.lastrowid, account, now, 0))
 
     def _steps(self, entry: _Waiting, received: Received) -> str:
-        waited = int((self._now() - entry.judged_at).total_seconds() * 1e6)
+        waited = (self._now() - entry.judged_at) // MICROSECOND
         timeline = (*entry.judged.timeline, StepTime("record", entry.judged_at, waited, "ok"))
-        return json.dumps(
-            [[s.step, to_micros(s.at) - to_micros(received.received_at), s.microseconds, s.outcome] for s in timeline],
-            separators=(",", ":"),
-        )
+        return _json([(s.step, (s.at - received.received_at) // MICROSECOND, s.microseconds, s.outcome) for s in timeline])
 
 
 def _evidence(judged: Judged) -> str:
     """What the verdict rests on, as JSON, for operators and for later proof."""
     if isinstance(judged, Accepted):
         verified, decision = judged.authorized.verified, judged.authorized.decision
-        facts: dict[str, object] = {"signature": asdict(verified.report), "granted": asdict(decision)}
-    else:
-        facts = {"refused": judged.reason.code, "violations": [asdict(v) for v in judged.violations]}
-    return json.dumps(facts, default=str, ensure_ascii=False, separators=(",", ":"))
+        report = _fields(verified.report) | {"signer": _fields(verified.report.signer)}
+        return _json({"signature": report, "granted": _fields(decision)})
+    return _json({"refused": judged.reason.code, "violations": [_fields(v) for v in judged.violations]})
+
+
+def _fields(value: object) -> dict[str, object]:
+    """A dataclass with slots as a dict; unlike `asdict` it copies nothing, which took 0.1 ms a message."""
+    return {name: getattr(value, name) for name in value.__slots__}  # type: ignore[attr-defined]
+
+
+_json = json.JSONEncoder(default=str, ensure_ascii=False, separators=(",", ":")).encode

@@ -23,7 +23,7 @@ DIGESTS = {f"{_ENC}sha256": ("sha256", "SHA-256"), f"{_MORE}sha384": ("sha384", 
 SHA256 = f"{_ENC}sha256"
 #: P-256, P-384, P-521: RFC 9231 wants r and s each as long as the order of the curve
 CURVES = {"secp256r1": 32, "secp384r1": 48, "secp521r1": 66}
-_WHITE_SPACE = str.maketrans("", "", " \t\r\n")
+_WHITE_SPACE = b" \t\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ METHODS: dict[str, SignatureMethod] = {
 def decode_base64(text: str | None, what: str) -> bytes:
     """Strict Base64 (XML white space allowed, nothing else). Raises Rejected(signature.structure)."""
     try:
-        value = binascii.a2b_base64((text or "").translate(_WHITE_SPACE), strict_mode=True)
+        value = binascii.a2b_base64((text or "").encode("ascii").translate(None, _WHITE_SPACE), strict_mode=True)
     except ValueError:
         value = b""
     if not value:

@@ -115,7 +115,8 @@ def _identified(root: _Element) -> dict[str, list[tuple[_Element, bool]]]:
     return found
 
 
-_WITH_ID = etree.XPath("descendant-or-self::*[@*[local-name()='Id' or local-name()='ID' or local-name()='id' or local-name()='iD']]")
+#: from the few attributes up to their elements: the other way round takes twice as long
+_WITH_ID = etree.XPath("descendant-or-self::*/@*[local-name()='Id' or local-name()='ID' or local-name()='id' or local-name()='iD']/..")
 
 
 def _target(root: _Element, uri: str, identified: dict[str, list[tuple[_Element, bool]]]) -> _Element:
