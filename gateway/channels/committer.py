@@ -11,7 +11,7 @@ import asyncio
 import json
 import sqlite3
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -21,7 +21,7 @@ from sqlalchemy import Table, insert
 from sqlalchemy.dialects import sqlite
 
 from gateway.channels.tables import deliveries
-from gateway.database import LOCK_LIMIT, Database, StoreBusy, to_micros
+from gateway.database import LOCK_LIMIT, MICROSECOND, Database, StoreBusy, to_micros
 from gateway.errors import Deferred, Failed, Rejected
 from gateway.message import Accepted, BusinessKeys, Identified, Judged, Receipt, Received, Recorded, StepTime
 from gateway.ports import Conflict, Profiles, Stale
@@ -154,43 +154,39 @@ class SqliteCommitter:
         received = identified.parsed.received
         if judged.generation is not None and judged.generation != generation:
             raise Stale
-        self._refuse_replay(cursor, received)
-        first = cursor.execute(
-            "SELECT sys_ref FROM messages WHERE account_id = ? AND digest = ? AND state = 'accepted'",
-            (received.caller.account_id, received.digest),
-        ).fetchone()
         keys = judged.authorized.verified.keys if isinstance(judged, Accepted) else BusinessKeys()
-        if first is None and isinstance(judged, Accepted):
-            self._refuse_same_key(cursor, identified, keys)
+        nonce_used, digest_of_id, first, same_key = self._known(cursor, identified, received, keys)
+        if nonce_used:
+            raise Rejected("token.refused")
+        if digest_of_id not in (None, received.digest):
+            raise Rejected("receive.message_id_reused")
+        if first is None and same_key is not None:
+            raise Conflict(Rejected("validate.duplicate_key", key=keys.message_id, sender=keys.sender, sys_ref=same_key))
         self._use_nonce(cursor, received)
         if first is not None:
-            return Recorded(first[0], repeat=True)
+            return Recorded(first, repeat=True)
         self._insert_message(cursor, entry, identified, received, keys)
         return Recorded(received.sys_ref)
 
-    def _refuse_replay(self, cursor: sqlite3.Cursor, received: Received) -> None:
-        account = received.caller.account_id
-        if (
-            received.nonce
-            and cursor.execute("SELECT 1 FROM nonces WHERE account_id = ? AND nonce = ?", (account, received.nonce)).fetchone()
-        ):
-            raise Rejected("token.refused")
-        if received.message_id:
-            known = cursor.execute(
-                "SELECT digest FROM message_ids WHERE account_id = ? AND message_id = ?", (account, received.message_id)
-            ).fetchone()
-            if known is not None and known[0] != received.digest:
-                raise Rejected("receive.message_id_reused")
-
-    def _refuse_same_key(self, cursor: sqlite3.Cursor, identified: Identified, keys: BusinessKeys) -> None:
-        if keys.message_id is None:
-            return
-        taken = cursor.execute(
-            "SELECT sys_ref FROM messages WHERE system = ? AND sender = ? AND business_id = ? AND state = 'accepted'",
-            (identified.document_type.system, keys.sender, keys.message_id),
+    def _known(
+        self, cursor: sqlite3.Cursor, identified: Identified, received: Received, keys: BusinessKeys
+    ) -> tuple[int | None, bytes | None, str | None, str | None]:
+        """Whether the nonce was used; the digest that came with this MessageID; the sysRef of the accepted message with
+        the same bytes, and of the one with the same business key. What is absent (NULL) equals nothing."""
+        account, system = received.caller.account_id, identified.document_type.system
+        found: tuple[int | None, bytes | None, str | None, str | None] = cursor.execute(
+            "SELECT (SELECT 1 FROM nonces WHERE account_id = ? AND nonce = ?),"
+            " (SELECT digest FROM message_ids WHERE account_id = ? AND message_id = ?),"
+            " (SELECT sys_ref FROM messages WHERE account_id = ? AND digest = ? AND state = 'accepted'),"
+            " (SELECT sys_ref FROM messages WHERE system = ? AND sender = ? AND business_id = ? AND state = 'accepted')",
+            (
+                *(account, received.nonce),
+                *(account, received.message_id),
+                *(account, received.digest),
+                *(system, keys.sender, keys.message_id),
+            ),
         ).fetchone()
-        if taken is not None:
-            raise Conflict(Rejected("validate.duplicate_key", key=keys.message_id, sender=keys.sender, sys_ref=taken[0]))
+        return found
 
     def _use_nonce(self, cursor: sqlite3.Cursor, received: Received) -> None:
         account = received.caller.account_id
@@ -257,19 +253,23 @@ class SqliteCommitter:
         cursor.execute(self._insert["collections"], (cursor.lastrowid, account, now, 0))
 
     def _steps(self, entry: _Waiting, received: Received) -> str:
-        waited = int((self._now() - entry.judged_at).total_seconds() * 1e6)
+        waited = (self._now() - entry.judged_at) // MICROSECOND
         timeline = (*entry.judged.timeline, StepTime("record", entry.judged_at, waited, "ok"))
-        return json.dumps(
-            [[s.step, to_micros(s.at) - to_micros(received.received_at), s.microseconds, s.outcome] for s in timeline],
-            separators=(",", ":"),
-        )
+        return _json([(s.step, (s.at - received.received_at) // MICROSECOND, s.microseconds, s.outcome) for s in timeline])
 
 
 def _evidence(judged: Judged) -> str:
     """What the verdict rests on, as JSON, for operators and for later proof."""
     if isinstance(judged, Accepted):
         verified, decision = judged.authorized.verified, judged.authorized.decision
-        facts: dict[str, object] = {"signature": asdict(verified.report), "granted": asdict(decision)}
-    else:
-        facts = {"refused": judged.reason.code, "violations": [asdict(v) for v in judged.violations]}
-    return json.dumps(facts, default=str, ensure_ascii=False, separators=(",", ":"))
+        report = _fields(verified.report) | {"signer": _fields(verified.report.signer)}
+        return _json({"signature": report, "granted": _fields(decision)})
+    return _json({"refused": judged.reason.code, "violations": [_fields(v) for v in judged.violations]})
+
+
+def _fields(value: object) -> dict[str, object]:
+    """A dataclass with slots as a dict; unlike `asdict` it copies nothing, which took 0.1 ms a message."""
+    return {name: getattr(value, name) for name in value.__slots__}  # type: ignore[attr-defined]
+
+
+_json = json.JSONEncoder(default=str, ensure_ascii=False, separators=(",", ":")).encode
