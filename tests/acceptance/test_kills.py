@@ -96,7 +96,7 @@ def test_sigkill_of_the_server_under_load_loses_nothing_that_a_client_saw(own: C
     digests = {effect["request_id"]: effect["sha256"] for effect in estate.control("log")["effects"]}
     assert digests == {ledger.seen[lrn]: hashlib.sha256(ledger.sent[lrn]).hexdigest() for lrn in lrns}
     assert estate.rows("SELECT count(*) FROM messages") == [(200,)]
-    until(lambda: all(a["state"] == "given" for a in estate.control("log")["answers"]), 40, "all answers")
+    estate.answers_given(40)
     receipts = estate.rows("SELECT kind, count(*), count(DISTINCT message) FROM mailbox GROUP BY kind ORDER BY kind")
     assert receipts == [(kind, 200, 200) for kind in ("CC028C", "CC029C", "CC928C", "UPP")]
 
@@ -188,7 +188,7 @@ def test_sigkill_of_the_server_amid_polls_loses_no_document(own: Callable[..., E
     trader = Caller(estate, "trader00")
     sys_refs = [trader.submit(trader.declare(f"POLL-{n}")) for n in range(20)]
     until(lambda: all(len(estate.at_authority("answers", s)) == 3 for s in sys_refs), what="the answers")
-    until(lambda: all(a["state"] == "given" for a in estate.control("log")["answers"]), what="their arrival")
+    estate.answers_given()
     waiting = {content for (content,) in estate.rows("SELECT content FROM mailbox")}
     assert len(waiting) == 80
     got: list[bytes] = []
