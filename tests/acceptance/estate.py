@@ -214,17 +214,6 @@ class Estate:
         query = "SELECT d.state, d.flow_state FROM deliveries d JOIN messages m ON m.id = d.message WHERE m.sys_ref = ?"
         return self.rows(query, sys_ref)[0]
 
-    def answers_given(self, seconds: float = PATIENCE) -> None:
-        """Wait until the gateway has taken every answer that the authority planned."""
-
-        def open_answers() -> list[dict[str, Any]]:
-            return [a for a in self.control("log")["answers"] if a["state"] != "given"]
-
-        try:
-            until(lambda: not open_answers(), seconds, "the taking of all answers")
-        except AssertionError as error:
-            raise AssertionError(f"{error}; open: {open_answers()[:3]}; authority's log: {self.log('authority')[-2000:]}") from None
-
     def delivered(self, sys_refs: Iterable[str]) -> bool:
         query = "SELECT m.sys_ref FROM deliveries d JOIN messages m ON m.id = d.message WHERE d.state = 'delivered'"
         return set(sys_refs) <= {row[0] for row in self.rows(query)}
