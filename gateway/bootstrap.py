@@ -17,7 +17,7 @@ from adapters.proof import Secrets as SystemSecrets
 from gateway.channels.answers import AnswerDesk
 from gateway.channels.committer import SqliteCommitter
 from gateway.channels.queue import DatabaseChannel
-from gateway.database import Database
+from gateway.database import LOCK_LIMIT, Database
 from gateway.endpoints.answers import AnswerDoor
 from gateway.endpoints.soap.door import SoapDoor
 from gateway.errors import Failed
@@ -118,7 +118,7 @@ def open_gatehouse(settings: Settings) -> Iterator[Gatehouse]:
     with database.reading() as connection:
         schemas.refresh(connection)
     channel = DatabaseChannel(database, claim_seconds=settings.claim_seconds)
-    desk = AnswerDesk(database, profiles)
+    desk = AnswerDesk(database, profiles, patience=LOCK_LIMIT)
     dispatching = Dispatching(connect(settings, profiles, parser), channel, desk, clock.now)
     with ThreadPoolExecutor(LARGE_AT_ONCE, "large") as pool:
         accepting = Accepting(

@@ -27,15 +27,15 @@ from gateway.storage.tables import messages
 
 
 class AnswerDesk:
-    """Attaches answers to their messages, or keeps them for a person."""
+    """Attaches answers to their messages, or keeps them for a person. Waits for the store up to `patience` seconds."""
 
-    def __init__(self, database: Database, profiles: Profiles) -> None:
-        self._database, self._profiles = database, profiles
+    def __init__(self, database: Database, profiles: Profiles, *, patience: float = 10.0) -> None:
+        self._database, self._profiles, self._patience = database, profiles, patience
 
     def attach(self, answer: Answer, at: datetime) -> Replied:
-        """See the port `Answers`. The same bytes for the same message are attached once."""
+        """See the port `Answers`. The same bytes for the same message are attached once. Raises StoreBusy."""
         name = answer.root.rpartition("}")[2]
-        with self._database.writing() as connection:
+        with self._database.writing(self._patience) as connection:
             message = _match(connection, answer)
             document_id = str(uuid4())
             new = mailbox.put(
@@ -71,7 +71,7 @@ class AnswerDesk:
     def keep(self, system: str, content: bytes, error: GatewayError, at: datetime) -> None:
         """An answer that nobody can be given: a dead letter with its bytes."""
         text = error.text("en")
-        with self._database.writing() as connection:
+        with self._database.writing(self._patience) as connection:
             connection.execute(
                 insert(dead_letters).values(
                     kind="answer",

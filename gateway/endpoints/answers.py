@@ -12,9 +12,11 @@ from datetime import datetime
 import structlog
 
 from gateway.channels.answers import AnswerDesk
+from gateway.database import StoreBusy
 from gateway.endpoints.http import HttpReply, problem, text
 from gateway.errors import Failed, Rejected
 from gateway.pipeline import Dispatching
+from gateway.ports import Adapter
 
 log = structlog.get_logger("brama.answers")
 security_log = structlog.get_logger("brama.security")
@@ -27,7 +29,7 @@ class AnswerDoor:
         self._dispatching, self._desk, self._now = dispatching, desk, now
 
     async def handle(self, system: str, headers: Mapping[str, str], body: bytes) -> HttpReply:
-        """202 when kept, 403 when the caller is not that system (or there is no such system: he learns no more)."""
+        """202 when kept, 503 when the store is busy, 403 when the caller is not that system or there is no such system."""
         at = self._now()
         adapter = self._dispatching.adapters.get(system)
         try:
@@ -37,6 +39,13 @@ class AnswerDoor:
         except Rejected as refusal:
             security_log.warning("answer_not_authenticated", system=system, code=refusal.code, size=len(body))
             return problem(403, refusal)
+        try:
+            return self._take(adapter, system, body, at)
+        except StoreBusy:
+            log.warning("answer_not_taken", system=system, code="record.store_unavailable")
+            return text(503, "The store is busy. Send the answer again.", {"retry-after": "1"})
+
+    def _take(self, adapter: Adapter, system: str, body: bytes, at: datetime) -> HttpReply:
         try:
             replied = self._dispatching.take_answer(adapter.read_answer(body))
         except Failed as error:

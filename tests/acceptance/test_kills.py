@@ -189,7 +189,8 @@ def test_sigkill_of_the_server_amid_polls_loses_no_document(own: Callable[..., E
     """Four pollers share one mailbox. What a client did not get whole comes again after the claim; what he got does not."""
     estate = own(claim_seconds=1).start(speed=50)
     trader = Caller(estate, "trader00")
-    sys_refs = [trader.submit(trader.declare(f"POLL-{n}")) for n in range(20)]
+    for number in range(20):
+        trader.submit(trader.declare(f"POLL-{number}"))
     until(lambda: estate.rows("SELECT count(*) FROM mailbox") == [(80,)], what="all answers")
     waiting = {content for (content,) in estate.rows("SELECT content FROM mailbox")}
     assert len(waiting) == 80
