@@ -117,7 +117,10 @@ class SqliteCommitter:
         self._database.lock.acquire(LOCK_LIMIT)
         try:
             cursor = self._cursor()
-            cursor.execute("BEGIN IMMEDIATE")
+            try:
+                cursor.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:  # for the whole batch: row by row each would wait for it again
+                raise StoreBusy from error
             try:
                 outcomes = self._write(cursor, batch)
                 cursor.execute("COMMIT")
