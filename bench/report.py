@@ -64,9 +64,7 @@ def _verdict(measured: dict[int, Measured]) -> Iterator[str]:
 
 
 def _ratio_rows(entry: Measured) -> list[Sequence[str]]:
-    rows: list[Sequence[str]] = [
-        ("workers stopped", "accepted/s", "p50 ms", "p99 ms", "CPU us", "floor us", "times", "peak MB", "others")
-    ]
+    rows: list[Sequence[str]] = [("workers stopped", "accepted/s", "p50 ms", "p99 ms", "CPU us", "floor us", "times", "peak MB", "others")]
     for clients, pairs in entry.rounds.items():
         runs = [run for _, run in pairs]
         rows.append(
@@ -103,7 +101,9 @@ def _step_rows(entry: Measured, clients: int) -> list[Sequence[str]]:
     floor = entry.floor(clients).steps
     for step, spent in steps(entry, clients).items():
         bare = BARE[step]
-        rows.append((step, f"{spent:.0f}", f"{sum(floor[name] for name in bare):.0f}", ", ".join(f"{name} {floor[name]:.0f}" for name in bare)))
+        rows.append(
+            (step, f"{spent:.0f}", f"{sum(floor[name] for name in bare):.0f}", ", ".join(f"{name} {floor[name]:.0f}" for name in bare))
+        )
     return rows
 
 
@@ -145,7 +145,13 @@ def as_json(measured: dict[int, Measured]) -> dict[str, Any]:
             "draining": [asdict(run) for run in entry.draining],
             "two_processes": [asdict(run) for run in entry.two_processes],
         }
-    return {"at": datetime.now(UTC).isoformat(), "python": platform.python_version(), "machine": machine(), "versions": versions, "sizes": sizes}
+    return {
+        "at": datetime.now(UTC).isoformat(),
+        "python": platform.python_version(),
+        "machine": machine(),
+        "versions": versions,
+        "sizes": sizes,
+    }
 
 
 def write(measured: dict[int, Measured], file: Path | None) -> Path:

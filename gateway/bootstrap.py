@@ -171,7 +171,9 @@ async def open_workshop(settings: Settings) -> AsyncIterator[Workshop]:
     channel = DatabaseChannel(database, claim_seconds=settings.claim_seconds)
     adapters = connect(settings, profiles, HardenedParser())
     try:
-        yield Workshop(profiles, channel, Dispatching(adapters, channel, AnswerDesk(database, profiles, patience=PATIENCE), clock.now), database)
+        yield Workshop(
+            profiles, channel, Dispatching(adapters, channel, AnswerDesk(database, profiles, patience=PATIENCE), clock.now), database
+        )
     finally:
         for adapter in adapters.values():
             await adapter.close()
