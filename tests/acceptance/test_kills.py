@@ -38,10 +38,14 @@ class Ledger:
             connection.request("POST", SOAP_PATH, trader.submission(self.sent[lrn]), XML)
             response = connection.getresponse()
             body = response.read()
+            if response.headers["retry-after"]:  # the store was busy for a moment: he comes again
+                time.sleep(0.3)
+                return self.submit(trader, connection, lrn)
         except IncompleteRead:
             self.halves.append(lrn)
             raise
         self.seen[lrn] = Reply(response.status, {}, body).sys_ref
+        return None
 
 
 def drive(estate: Estate, ledger: Ledger, lrns: list[str]) -> list[threading.Thread]:
