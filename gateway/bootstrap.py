@@ -117,6 +117,7 @@ def open_gatehouse(settings: Settings) -> Iterator[Gatehouse]:
     schemas = SchemaReader(shipped_editions())
     with database.reading() as connection:
         schemas.refresh(connection)
+    schemas.warm(clock.now())
     channel = DatabaseChannel(database, claim_seconds=settings.claim_seconds)
     desk = AnswerDesk(database, profiles)
     dispatching = Dispatching(connect(settings, profiles, parser), channel, desk, clock.now)
