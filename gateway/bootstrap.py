@@ -124,6 +124,7 @@ def open_gatehouse(settings: Settings) -> Iterator[Gatehouse]:
     clock, database, parser = SystemClock(), Database(settings.database), HardenedParser()
     profiles = load_profiles(settings)
     schemas = LiveSchemas(shipped_editions(), database.engine)
+    schemas.warm(clock.now())
     channel = DatabaseChannel(database, claim_seconds=settings.claim_seconds)
     desk = AnswerDesk(database, profiles, patience=LOCK_LIMIT)
     dispatching = Dispatching(connect(settings, profiles, parser), channel, desk, clock.now)

@@ -23,7 +23,7 @@ from sqlalchemy.dialects import sqlite
 from gateway.channels.tables import deliveries
 from gateway.database import LOCK_LIMIT, MICROSECOND, Database, StoreBusy, to_micros
 from gateway.errors import Deferred, Failed, Rejected
-from gateway.message import Accepted, BusinessKeys, Identified, Judged, Receipt, Received, Recorded, StepTime
+from gateway.message import Accepted, BusinessKeys, DocumentType, Judged, Receipt, Received, Recorded, StepTime
 from gateway.ports import Conflict, Profiles, Stale
 from gateway.storage.tables import attachments, collections, contents, history, mailbox, messages
 
@@ -39,9 +39,40 @@ def _sql(table: Table, *columns: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
-    judged: Judged
+    """A judged message reduced to what is written; `code` is None for an accepted one.
+
+    It does not hold the tree: those of a whole batch, kept until its commit, would push each other out of the
+    processor's cache, which costs every message a tenth more.
+    """
+
+    received: Received
+    document_type: DocumentType
+    keys: BusinessKeys
+    generation: int | None
+    code: str | None
+    detail: str
+    evidence: str
+    receipt: Receipt
+    timeline: tuple[StepTime, ...]
     judged_at: datetime
     future: asyncio.Future[Recorded]
+
+    @classmethod
+    def of(cls, judged: Judged, judged_at: datetime, future: asyncio.Future[Recorded]) -> _Waiting:
+        identified = judged.identified
+        return cls(
+            received=identified.parsed.received,
+            document_type=identified.document_type,
+            keys=judged.authorized.verified.keys if isinstance(judged, Accepted) else BusinessKeys(),
+            generation=judged.generation,
+            code=None if isinstance(judged, Accepted) else judged.reason.code,
+            detail="" if isinstance(judged, Accepted) else judged.reason.text("en"),
+            evidence=_evidence(judged),
+            receipt=judged.receipt,
+            timeline=judged.timeline,
+            judged_at=judged_at,
+            future=future,
+        )
 
 
 class SqliteCommitter:
@@ -71,7 +102,8 @@ class SqliteCommitter:
             raise Deferred("receive.busy", seconds=1)
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Recorded] = loop.create_future()
-        self._waiting.append(_Waiting(judged, self._now(), future))
+        self._waiting.append(_Waiting.of(judged, self._now(), future))
+        del judged
         if not self._scheduled:
             self._scheduled = True
             loop.call_soon(self._gather, 1)
@@ -105,7 +137,7 @@ class SqliteCommitter:
             return [Deferred("record.store_unavailable") for _ in batch]
         except Exception as error:  # whatever it was, every caller in the batch must hear of it
             if len(batch) == 1:
-                log.exception("not_recorded", sys_ref=batch[0].judged.identified.parsed.received.sys_ref)
+                log.exception("not_recorded", sys_ref=batch[0].received.sys_ref)
                 return [
                     Deferred("record.store_unavailable")
                     if isinstance(error, sqlite3.Error)
@@ -152,13 +184,10 @@ class SqliteCommitter:
         return outcomes
 
     def _write_one(self, cursor: sqlite3.Cursor, entry: _Waiting, generation: int) -> Recorded:
-        judged = entry.judged
-        identified = judged.identified
-        received = identified.parsed.received
-        if judged.generation is not None and judged.generation != generation:
+        received, keys = entry.received, entry.keys
+        if entry.generation is not None and entry.generation != generation:
             raise Stale
-        keys = judged.authorized.verified.keys if isinstance(judged, Accepted) else BusinessKeys()
-        nonce_used, digest_of_id, first, same_key = self._known(cursor, identified, received, keys)
+        nonce_used, digest_of_id, first, same_key = self._known(cursor, entry)
         if nonce_used:
             raise Rejected("token.refused")
         if digest_of_id not in (None, received.digest):
@@ -168,15 +197,14 @@ class SqliteCommitter:
         self._use_nonce(cursor, received)
         if first is not None:
             return Recorded(first, repeat=True)
-        self._insert_message(cursor, entry, identified, received, keys)
+        self._insert_message(cursor, entry)
         return Recorded(received.sys_ref)
 
-    def _known(
-        self, cursor: sqlite3.Cursor, identified: Identified, received: Received, keys: BusinessKeys
-    ) -> tuple[int | None, bytes | None, str | None, str | None]:
+    def _known(self, cursor: sqlite3.Cursor, entry: _Waiting) -> tuple[int | None, bytes | None, str | None, str | None]:
         """Whether the nonce was used; the digest that came with this MessageID; the sysRef of the accepted message with
         the same bytes, and of the one with the same business key. What is absent (NULL) equals nothing."""
-        account, system = received.caller.account_id, identified.document_type.system
+        received, keys = entry.received, entry.keys
+        account, system = received.caller.account_id, entry.document_type.system
         found: tuple[int | None, bytes | None, str | None, str | None] = cursor.execute(
             "SELECT (SELECT 1 FROM nonces WHERE account_id = ? AND nonce = ?),"
             " (SELECT digest FROM message_ids WHERE account_id = ? AND message_id = ?),"
@@ -202,11 +230,9 @@ class SqliteCommitter:
                 "INSERT INTO message_ids VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (account, received.message_id, received.digest)
             )
 
-    def _insert_message(
-        self, cursor: sqlite3.Cursor, entry: _Waiting, identified: Identified, received: Received, keys: BusinessKeys
-    ) -> None:
-        judged, document_type = entry.judged, identified.document_type
-        accepted = isinstance(judged, Accepted)
+    def _insert_message(self, cursor: sqlite3.Cursor, entry: _Waiting) -> None:
+        received, document_type, keys = entry.received, entry.document_type, entry.keys
+        accepted = entry.code is None
         received_at = to_micros(received.received_at)
         account = received.caller.account_id
         cursor.execute(
@@ -228,18 +254,17 @@ class SqliteCommitter:
                 keys.party,
                 keys.lrn,
                 keys.mrn,
-                None if isinstance(judged, Accepted) else judged.reason.code,
-                _evidence(judged),
+                entry.code,
+                entry.evidence,
             ),
         )
         message = cursor.lastrowid
         cursor.execute(self._insert["contents"], (message, received.content))
         for position, attachment in enumerate(received.attachments):
             cursor.execute(self._insert["attachments"], (message, position, attachment.filename, attachment.mime, attachment.content))
-        outcome = "ok" if isinstance(judged, Accepted) else judged.reason.code
-        detail = "" if isinstance(judged, Accepted) else judged.reason.text("en")
-        cursor.execute(self._insert["history"], (message, received_at, "accept", outcome, detail, self._steps(entry, received)))
-        self._insert_receipt(cursor, message, account, received, judged.receipt)
+        steps = self._steps(entry, received)
+        cursor.execute(self._insert["history"], (message, received_at, "accept", entry.code or "ok", entry.detail, steps))
+        self._insert_receipt(cursor, message, account, received, entry.receipt)
         if accepted:
             deadline = self._profiles.system(document_type.system).retry.deadline
             due = to_micros(self._now())
@@ -257,7 +282,7 @@ class SqliteCommitter:
 
     def _steps(self, entry: _Waiting, received: Received) -> str:
         waited = (self._now() - entry.judged_at) // MICROSECOND
-        timeline = (*entry.judged.timeline, StepTime("record", entry.judged_at, waited, "ok"))
+        timeline = (*entry.timeline, StepTime("record", entry.judged_at, waited, "ok"))
         return _json([(s.step, (s.at - received.received_at) // MICROSECOND, s.microseconds, s.outcome) for s in timeline])
 
 
