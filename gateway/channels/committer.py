@@ -25,6 +25,7 @@ from gateway.database import LOCK_LIMIT, MICROSECOND, Database, StoreBusy, to_mi
 from gateway.errors import Deferred, Failed, Rejected
 from gateway.message import Accepted, BusinessKeys, DocumentType, Judged, Receipt, Received, Recorded, StepTime
 from gateway.ports import Conflict, Profiles, Stale
+from gateway.storage.messages import steps_json
 from gateway.storage.tables import attachments, collections, contents, history, mailbox, messages
 
 log = structlog.get_logger("brama.store")
@@ -282,8 +283,8 @@ class SqliteCommitter:
 
     def _steps(self, entry: _Waiting, received: Received) -> str:
         waited = (self._now() - entry.judged_at) // MICROSECOND
-        timeline = (*entry.timeline, StepTime("record", entry.judged_at, waited, "ok"))
-        return _json([(s.step, (s.at - received.received_at) // MICROSECOND, s.microseconds, s.outcome) for s in timeline])
+        record = StepTime("record", (entry.judged_at - received.received_at) // MICROSECOND, waited, "ok")
+        return steps_json((*entry.timeline, record))
 
 
 def _evidence(judged: Judged) -> str:
