@@ -412,6 +412,11 @@ CODES: dict[str, Code] = {
         "Odpowiedź {root} systemu {system} nie pasuje do żadnego komunikatu ({correlation}).",
         "Answer {root} of {system} matches no message ({correlation}).",
     ),
+    "reply.ambiguous": Code(
+        "none",
+        "Odpowiedź {root} systemu {system} pasuje do komunikatów różnych kont w imieniu różnych podmiotów ({correlation}).",
+        "Answer {root} of {system} matches messages of different accounts for different parties ({correlation}).",
+    ),
     "reply.other_system": Code(
         "none",
         "Odpowiedź {root} systemu {system} wskazuje komunikat wysłany do {other}.",
