@@ -1,9 +1,9 @@
 """Where answers find their messages: by the profile's correlation, into the sender's mailbox, once.
 
 Which look-ups are made stands in `correlation`. What matches nothing, or another system's message, is kept as a dead
-letter and given to nobody, and so is what matches messages that two accounts sent for different parties: messageSender is
-a text in the document, and whoever writes another's name there must not get his answers. An answer that the flow does not foresee in its present state is given to the trader all
-the same and leaves the state alone.
+letter and given to nobody. So is what matches messages that two accounts sent for different parties: messageSender is
+a text in the document, and whoever writes another's name there must not get his answers. An answer that the flow does
+not foresee in its present state is given to the trader all the same and leaves the state alone.
 """
 
 from __future__ import annotations

@@ -100,18 +100,22 @@ class SqliteCommitter:
     def _commit_together(self, batch: list[_Waiting]) -> list[Recorded | Exception]:
         try:
             return self._transaction(batch)
-        except StoreBusy:
-            log.error("store_busy", batch=len(batch))
-            return [Deferred("record.store_unavailable") for _ in batch]
         except Exception as error:  # whatever it was, every caller in the batch must hear of it
+            if _is_busy(error):  # row by row would wait as often as there are rows, with the event loop standing still
+                log.error("store_busy", batch=len(batch))
+                return [Deferred("record.store_unavailable") for _ in batch]
             if len(batch) == 1:
-                log.exception("not_recorded", sys_ref=batch[0].judged.identified.parsed.received.sys_ref)
-                return [
-                    Deferred("record.store_unavailable")
-                    if isinstance(error, sqlite3.Error)
-                    else Failed("unexpected", kind=type(error).__name__)
-                ]
-        return [self._commit_together([entry])[0] for entry in batch]  # so that nobody gets another's error
+                return [self._read_back(batch[0]) or _told(batch[0], error)]
+        return [self._read_back(entry) or self._commit_together([entry])[0] for entry in batch]  # so that nobody gets another's error
+
+    def _read_back(self, entry: _Waiting) -> Recorded | None:
+        """What failed may yet be in the store: a commit whose answer was lost."""
+        sys_ref = entry.judged.identified.parsed.received.sys_ref
+        try:
+            found = self._cursor().execute("SELECT 1 FROM messages WHERE sys_ref = ?", (sys_ref,)).fetchone()
+        except sqlite3.Error:
+            return None  # then nothing is promised
+        return Recorded(sys_ref) if found else None
 
     def _transaction(self, batch: list[_Waiting]) -> list[Recorded | Exception]:
         self._database.lock.acquire(LOCK_LIMIT)
@@ -122,12 +126,20 @@ class SqliteCommitter:
                 outcomes = self._write(cursor, batch)
                 cursor.execute("COMMIT")
             except BaseException:
-                if self._connection is not None and self._connection.in_transaction:
-                    cursor.execute("ROLLBACK")
+                self._roll_back(cursor)
                 raise
             return outcomes
         finally:
             self._database.lock.release()
+
+    def _roll_back(self, cursor: sqlite3.Cursor) -> None:
+        """Where even that fails, the connection is given up: left inside its transaction it could never begin another."""
+        try:
+            if cursor.connection.in_transaction:
+                cursor.execute("ROLLBACK")
+        except sqlite3.Error:
+            cursor.connection.close()
+            self._connection = None
 
     def _cursor(self) -> sqlite3.Cursor:
         if self._connection is None:
@@ -263,6 +275,16 @@ class SqliteCommitter:
             [[s.step, to_micros(s.at) - to_micros(received.received_at), s.microseconds, s.outcome] for s in timeline],
             separators=(",", ":"),
         )
+
+
+def _is_busy(error: Exception) -> bool:
+    code = getattr(error, "sqlite_errorcode", 0)
+    return isinstance(error, StoreBusy) or code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def _told(entry: _Waiting, error: Exception) -> Exception:
+    log.error("not_recorded", sys_ref=entry.judged.identified.parsed.received.sys_ref, exc_info=error)
+    return Deferred("record.store_unavailable") if isinstance(error, sqlite3.Error) else Failed("unexpected", kind=type(error).__name__)
 
 
 def _evidence(judged: Judged) -> str:
