@@ -30,6 +30,7 @@ BODIES_AT_ONCE = 128 * 1024 * 1024  # bytes of all bodies being read or in work,
 SMALL = 256 * 1024  # bytes of a body that are read however full the house is
 LINGER_BYTES = 64 * 1024 * 1024  # of a refused body, read and dropped: most clients read no answer before they have sent all
 LINGER_SECONDS = 10.0
+LINGER_PAUSE = 1.0  # seconds without a byte, after which he is taken to be reading
 
 
 class Gone(Exception):
@@ -169,7 +170,7 @@ async def _linger(receive: Receive) -> None:
     try:
         async with asyncio.timeout(LINGER_SECONDS):
             while more and dropped < LINGER_BYTES:
-                message = await receive()
+                message = await asyncio.wait_for(receive(), LINGER_PAUSE)
                 dropped += len(message.get("body", b""))
                 more = message.get("more_body", False)
     except TimeoutError:
