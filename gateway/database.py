@@ -141,7 +141,7 @@ def open_engine(url: str) -> Engine:
     path = sqlite_path(url)
     if path is not None:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url)
+    engine = create_engine(url, hide_parameters=True)  # or the text of an error, and so a log, would hold bodies and secrets
     if engine.dialect.name == "sqlite":
 
         @event.listens_for(engine, "connect")
