@@ -195,14 +195,16 @@ class SqliteCommitter:
                 raise Rejected("receive.message_id_reused")
 
     def _refuse_same_key(self, cursor: sqlite3.Cursor, identified: Identified, keys: BusinessKeys) -> None:
+        """Another account's sysRef is not told."""
         if keys.message_id is None:
             return
         taken = cursor.execute(
-            "SELECT sys_ref FROM messages WHERE system = ? AND sender = ? AND business_id = ? AND state = 'accepted'",
+            "SELECT sys_ref, account_id FROM messages WHERE system = ? AND sender = ? AND business_id = ? AND state = 'accepted'",
             (identified.document_type.system, keys.sender, keys.message_id),
         ).fetchone()
         if taken is not None:
-            raise Conflict(Rejected("validate.duplicate_key", key=keys.message_id, sender=keys.sender, sys_ref=taken[0]))
+            sys_ref = taken[0] if taken[1] == identified.parsed.received.caller.account_id else "-"
+            raise Conflict(Rejected("validate.duplicate_key", key=keys.message_id, sender=keys.sender, sys_ref=sys_ref))
 
     def _use_nonce(self, cursor: sqlite3.Cursor, received: Received) -> None:
         account = received.caller.account_id

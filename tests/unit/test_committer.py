@@ -114,6 +114,15 @@ def test_same_business_identifier_with_other_bytes_is_a_conflict_that_names_the_
     assert count(database, "messages") == 1
 
 
+def test_the_sys_ref_of_another_account_is_not_told(database: Database) -> None:
+    keys = BusinessKeys(message_id="MSG1", sender="PL1")
+    first = received(b"<x/>", account=1)
+    record(database, accepted(first, keys=keys))
+    (outcome,) = record(database, accepted(received(b"<y/>", account=2), keys=keys))
+    assert isinstance(outcome, Conflict)
+    assert first.sys_ref not in outcome.reason.text("en") + outcome.reason.text("pl")
+
+
 def test_judgement_under_an_older_registry_is_stale(database: Database) -> None:
     with writing(database.engine) as connection:
         bump(connection, "registry")
