@@ -52,7 +52,8 @@ class Application:
         self._in_work += 1
         try:
             reply = await self._answer(scope, receive, taken)
-            await _write(reply, receive, send, last=not taken.unread)
+            # a document not read within its claim is given to the next poll anyway
+            await _write(reply, receive, send, self._house.settings.claim_seconds, last=not taken.unread)
         except Gone:
             log.info("client_gone", path=scope["path"])
             return
@@ -177,18 +178,21 @@ async def _linger(receive: Receive) -> None:
         return
 
 
-async def _write(reply: HttpReply, receive: Receive, send: Send, *, last: bool) -> None:
-    """Send it, and tell the reply whether it went out. Unless it is the `last` there is, the response is left open."""
+async def _write(reply: HttpReply, receive: Receive, send: Send, seconds: float, *, last: bool) -> None:
+    """Send it within so many seconds, and tell the reply whether it went out. Unless it is the `last` there is, the response
+    is left open. Raises Gone."""
     headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in reply.headers.items()]
     headers.append((b"content-length", b"%d" % len(reply.body)))
     try:
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         await send({"type": "http.response.body", "body": reply.body, "more_body": reply.after is not None or not last})
         if reply.after is not None:
+            async with asyncio.timeout(seconds):
+                await send({"type": "http.response.body", "body": b"", "more_body": True})  # returns when nearly all of it is out
             gone = await _is_gone(receive)
             await send({"type": "http.response.body", "body": b""})
             await reply.after(not gone)
-    except OSError:
+    except OSError:  # TimeoutError is one
         if reply.after is not None:
             await reply.after(False)
         raise Gone from None

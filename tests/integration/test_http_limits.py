@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -122,6 +123,46 @@ def test_who_fills_the_traders_door_does_not_shut_out_the_customs_systems() -> N
         return (await answer)[0], sum(status == 500 for status, _ in await asyncio.gather(*calls))
 
     assert asyncio.run(flood()) == (200, 16)
+
+
+def handing_out(app: Application) -> tuple[list[bool], threading.Event]:
+    """The door gives a document of 20 MB, which fits into no buffer on the way; what it is told of its end."""
+    told, ended = [], threading.Event()
+
+    async def after(written: bool) -> None:
+        told.append(written)
+        ended.set()
+
+    async def handle(*_: object) -> HttpReply:
+        return HttpReply(200, {}, b"x" * 20_000_000, after)
+
+    app._house.soap_door.handle = handle  # type: ignore[method-assign, assignment]
+    return told, ended
+
+
+POLL = f"POST {SOAP_PATH} HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n".encode()
+
+
+def test_a_document_whose_reader_goes_away_half_way_is_not_taken_for_collected() -> None:
+    app = application()
+    told, ended = handing_out(app)
+    with serving(app) as port:
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+            client.sendall(POLL)
+            client.recv(1000)
+            time.sleep(0.3)  # what fits into the buffers is on its way
+        assert ended.wait(10)
+    assert told == [False]
+
+
+def test_a_reader_who_stops_reading_holds_no_place_for_ever() -> None:
+    app = application(claim_seconds=0.5)
+    told, ended = handing_out(app)
+    with serving(app) as port, socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+        client.sendall(POLL)
+        assert ended.wait(5)
+    assert told == [False]
+    assert app._in_work == 0
 
 
 @pytest.mark.parametrize("client", ["garbage", "8.8.8.8", ""])
