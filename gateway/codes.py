@@ -399,6 +399,13 @@ CODES: dict[str, Code] = {
         "Sent to {system}, but its answer was lost: {detail}. A retry sends the same bytes.",
     ),
     "deliver.refused": Code("none", "System {system} odmówił przyjęcia: {detail}.", "System {system} refused the message: {detail}."),
+    "deliver.never_sent": Code(
+        "none",
+        "System {system} twierdzi, że ma już ten komunikat ({detail}), choć wysłano go pierwszy raz. Sprawdź w systemie, co pod tym "
+        "identyfikatorem przyjęto, potem ponów albo zamknij.",
+        "System {system} says that it has this message already ({detail}), though it was sent for the first time. Find out there "
+        "what was taken under its identifier, then retry or discard.",
+    ),
     "deliver.misconfigured": Code(
         "none",
         "System {system} nie dopuścił wywołania: {detail}. Sprawdź adres i sekret w ustawieniach ({settings}), potem ponów.",
@@ -411,6 +418,11 @@ CODES: dict[str, Code] = {
         "none",
         "Odpowiedź {root} systemu {system} nie pasuje do żadnego komunikatu ({correlation}).",
         "Answer {root} of {system} matches no message ({correlation}).",
+    ),
+    "reply.ambiguous": Code(
+        "none",
+        "Odpowiedź {root} systemu {system} pasuje do komunikatów różnych kont w imieniu różnych podmiotów ({correlation}).",
+        "Answer {root} of {system} matches messages of different accounts for different parties ({correlation}).",
     ),
     "reply.other_system": Code(
         "none",

@@ -101,20 +101,25 @@ class WriteLock:
         self._holder = threading.Lock()  # flock is per open file: threads of one process need their own order
 
     def acquire(self, limit: float) -> None:
-        """Raises StoreBusy after `limit` seconds."""
+        """Raises StoreBusy after `limit` seconds, OSError when the lock file cannot be used."""
         if self._path is None:
             return
         if not self._holder.acquire(timeout=limit):
             raise StoreBusy
+        try:
+            self._lock_file(self._path, time.monotonic() + limit)
+        except BaseException:
+            self._holder.release()
+            raise
+
+    def _lock_file(self, path: str, give_up: float) -> None:
         if self._file is None:
-            self._file = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        give_up = time.monotonic() + limit
+            self._file = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         while True:
             try:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 if time.monotonic() > give_up:
-                    self._holder.release()
                     raise StoreBusy from None
                 time.sleep(0.0002)
             else:
@@ -155,14 +160,18 @@ def open_engine(url: str) -> Engine:
 
 
 @contextmanager
-def writing(engine: Engine) -> Iterator[Connection]:
+def writing(engine: Engine, patience: float = 5.0) -> Iterator[Connection]:
     """A transaction that takes SQLite's write lock at its start, so that what it reads stays true until it commits.
 
-    Raises sqlalchemy.exc.OperationalError when the lock is not to be had in 5 s.
+    Raises StoreBusy when the lock is not to be had in `patience` seconds.
     """
     with engine.connect() as connection:  # closing without a commit rolls back
         if engine.dialect.name == "sqlite":
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            connection.exec_driver_sql(f"PRAGMA busy_timeout={int(patience * 1000)}")
+            try:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            except OperationalError as error:
+                raise StoreBusy from error
         yield connection
         connection.commit()
 
@@ -181,21 +190,10 @@ class Database:
         (a backup, a command). Raises StoreBusy."""
         self.lock.acquire(patience)
         try:
-            with self.engine.connect() as connection:  # closing without a commit rolls back
-                self._begin(connection, patience)
+            with writing(self.engine, patience) as connection:
                 yield connection
-                connection.commit()
         finally:
             self.lock.release()
-
-    def _begin(self, connection: Connection, patience: float) -> None:
-        if self.engine.dialect.name != "sqlite":
-            return
-        connection.exec_driver_sql(f"PRAGMA busy_timeout={int(patience * 1000)}")
-        try:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-        except OperationalError as error:
-            raise StoreBusy from error
 
     def reading(self) -> Connection:
         """A connection for reads; close it (it is a context manager)."""

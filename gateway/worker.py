@@ -59,6 +59,9 @@ class Worker:
         except (StoreBusy, OperationalError):
             log.warning("queue_unavailable")
             return 0
+        except Exception:
+            log.exception("queue_failed")  # a worker that died of one broken row would deliver none of the others
+            return 0
         for job in jobs:
             task = asyncio.create_task(self._work(job))
             self._running.add(task)

@@ -94,9 +94,12 @@ class SchemaReader:
         return () if part is None else explain(part, grammar.errors(part), grammar.patterns)
 
     def _prepare(self, document_type: DocumentType) -> tuple[DocumentType, Grammar]:
+        slots = self._ready  # taken first: a refresh in another thread puts new ones in their place, and these are then lost
         ready = document_type, self.grammar(*self.catalogue.document(document_type))
-        held = {root: kept for root, kept in self._ready.items() if self.grammars.holds(kept[1])}
-        self._ready = held | {document_type.root: ready}
+        for root, kept in list(slots.items()):
+            if not self.grammars.holds(kept[1]):
+                slots.pop(root, None)
+        slots[document_type.root] = ready
         return ready
 
     def grammar(self, edition: Edition, document: Document, exact: bool = False) -> Grammar:

@@ -1,21 +1,24 @@
 """Where answers find their messages: by the profile's correlation, into the sender's mailbox, once.
 
 Which look-ups are made stands in `correlation`. What matches nothing, or another system's message, is kept as a dead
-letter and given to nobody. An answer that the flow does not foresee in its present state is given to the trader all
-the same and leaves the state alone.
+letter and given to nobody. So is what matches messages that two accounts sent for different parties: messageSender is
+a text in the document, and whoever writes another's name there must not get his answers. An answer that the flow does
+not foresee in its present state is given to the trader all the same and leaves the state alone.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import and_, insert, select, text, update
+from sqlalchemy import Select, and_, insert, select, text, update
 from sqlalchemy.engine import Connection
 
-from gateway.channels.correlation import lookups
+from gateway.channels.correlation import Lookup, lookups
 from gateway.channels.queue import fingerprint
 from gateway.channels.tables import dead_letters, deliveries
 from gateway.database import LOCK_LIMIT, AnyRow, Database
@@ -24,6 +27,7 @@ from gateway.message import Answer, Replied
 from gateway.ports import Profiles
 from gateway.storage import mailbox
 from gateway.storage import messages as store
+from gateway.storage.tables import mailbox as mailbox_table
 from gateway.storage.tables import messages
 
 
@@ -100,14 +104,32 @@ _COLUMNS = {"message_id": messages.c.business_id, "lrn": messages.c.lrn, "mrn": 
 
 
 def _match(connection: Connection, answer: Answer) -> AnyRow:
-    """The message this answer belongs to. Raises Failed(reply.other_system | reply.unknown_correlation)."""
+    """The message this answer belongs to. Raises Failed(reply.ambiguous | reply.other_system | reply.unknown_correlation)."""
     name, tries = answer.root.rpartition("}")[2], lookups(answer.keys)
     for sought in tries:
-        same = select(messages).where(_ACCEPTED, _COLUMNS[sought.field] == sought.value, messages.c.sender == sought.sender)
-        found = connection.execute(same.where(messages.c.system == answer.system).order_by(messages.c.id.desc()).limit(1)).first()
-        if found is not None:
-            return found
-        other = connection.execute(same.where(messages.c.system != answer.system).limit(1)).first()
+        found = connection.execute(_candidates(sought).where(messages.c.system == answer.system)).all()
+        if len({row.account_id for row in found}) > 1 and len({row.party for row in found}) > 1:
+            raise Failed("reply.ambiguous", root=name, system=answer.system, correlation=sought.value)
+        if found:
+            return _already_given(connection, answer, [row.id for row in found]) or found[0]
+    for sought in tries:
+        other = connection.execute(_candidates(sought).where(messages.c.system != answer.system).limit(1)).first()
         if other is not None:
             raise Failed("reply.other_system", root=name, system=answer.system, other=other.system)
     raise Failed("reply.unknown_correlation", root=name, system=answer.system, correlation=", ".join(t.value for t in tries) or "-")
+
+
+def _candidates(sought: Lookup) -> Select[*tuple[Any, ...]]:
+    """The accepted messages this look-up finds, the last accepted first."""
+    return (
+        select(messages)
+        .where(_ACCEPTED, _COLUMNS[sought.field] == sought.value, messages.c.sender == sought.sender)
+        .order_by(messages.c.id.desc())
+    )
+
+
+def _already_given(connection: Connection, answer: Answer, candidates: Sequence[int]) -> AnyRow | None:
+    """The message that has these very bytes: an answer sent again belongs there, also when a later message shares its LRN."""
+    digest = hashlib.sha256(answer.content).digest()
+    given = select(messages).join(mailbox_table, mailbox_table.c.message == messages.c.id)
+    return connection.execute(given.where(messages.c.id.in_(candidates), mailbox_table.c.digest == digest).limit(1)).first()

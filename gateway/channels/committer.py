@@ -133,18 +133,22 @@ class SqliteCommitter:
     def _commit_together(self, batch: list[_Waiting]) -> list[Recorded | Exception]:
         try:
             return self._transaction(batch)
-        except StoreBusy:
-            log.error("store_busy", batch=len(batch))
-            return [Deferred("record.store_unavailable") for _ in batch]
         except Exception as error:  # whatever it was, every caller in the batch must hear of it
+            if _is_busy(error):  # row by row would wait as often as there are rows, with the event loop standing still
+                log.error("store_busy", batch=len(batch))
+                return [Deferred("record.store_unavailable") for _ in batch]
             if len(batch) == 1:
-                log.exception("not_recorded", sys_ref=batch[0].received.sys_ref)
-                return [
-                    Deferred("record.store_unavailable")
-                    if isinstance(error, sqlite3.Error)
-                    else Failed("unexpected", kind=type(error).__name__)
-                ]
-        return [self._commit_together([entry])[0] for entry in batch]  # so that nobody gets another's error
+                return [self._read_back(batch[0]) or _told(batch[0], error)]
+        return [self._read_back(entry) or self._commit_together([entry])[0] for entry in batch]  # so that nobody gets another's error
+
+    def _read_back(self, entry: _Waiting) -> Recorded | None:
+        """What failed may yet be in the store: a commit whose answer was lost."""
+        sys_ref = entry.received.sys_ref
+        try:
+            found = self._cursor().execute("SELECT 1 FROM messages WHERE sys_ref = ?", (sys_ref,)).fetchone()
+        except sqlite3.Error:
+            return None  # then nothing is promised
+        return Recorded(sys_ref) if found else None
 
     def _transaction(self, batch: list[_Waiting]) -> list[Recorded | Exception]:
         self._database.lock.acquire(LOCK_LIMIT)
@@ -158,12 +162,20 @@ class SqliteCommitter:
                 outcomes = self._write(cursor, batch)
                 cursor.execute("COMMIT")
             except BaseException:
-                if self._connection is not None and self._connection.in_transaction:
-                    cursor.execute("ROLLBACK")
+                self._roll_back(cursor)
                 raise
             return outcomes
         finally:
             self._database.lock.release()
+
+    def _roll_back(self, cursor: sqlite3.Cursor) -> None:
+        """Where even that fails, the connection is given up: left inside its transaction it could never begin another."""
+        try:
+            if cursor.connection.in_transaction:
+                cursor.execute("ROLLBACK")
+        except sqlite3.Error:
+            cursor.connection.close()
+            self._connection = None
 
     def _cursor(self) -> sqlite3.Cursor:
         if self._connection is None:
@@ -203,19 +215,21 @@ class SqliteCommitter:
 
     def _known(self, cursor: sqlite3.Cursor, entry: _Waiting) -> tuple[int | None, bytes | None, str | None, str | None]:
         """Whether the nonce was used; the digest that came with this MessageID; the sysRef of the accepted message with
-        the same bytes, and of the one with the same business key. What is absent (NULL) equals nothing."""
+        the same bytes, and of the one with the same business key (another account's is not told). What is absent (NULL)
+        equals nothing."""
         received, keys = entry.received, entry.keys
         account, system = received.caller.account_id, entry.document_type.system
         found: tuple[int | None, bytes | None, str | None, str | None] = cursor.execute(
             "SELECT (SELECT 1 FROM nonces WHERE account_id = ? AND nonce = ?),"
             " (SELECT digest FROM message_ids WHERE account_id = ? AND message_id = ?),"
             " (SELECT sys_ref FROM messages WHERE account_id = ? AND digest = ? AND state = 'accepted'),"
-            " (SELECT sys_ref FROM messages WHERE system = ? AND sender = ? AND business_id = ? AND state = 'accepted')",
+            " (SELECT CASE account_id WHEN ? THEN sys_ref ELSE '-' END"
+            "  FROM messages WHERE system = ? AND sender = ? AND business_id = ? AND state = 'accepted')",
             (
                 *(account, received.nonce),
                 *(account, received.message_id),
                 *(account, received.digest),
-                *(system, keys.sender, keys.message_id),
+                *(account, system, keys.sender, keys.message_id),
             ),
         ).fetchone()
         return found
@@ -285,6 +299,16 @@ class SqliteCommitter:
         waited = (self._now() - entry.judged_at) // MICROSECOND
         record = StepTime("record", (entry.judged_at - received.received_at) // MICROSECOND, waited, "ok")
         return steps_json((*entry.timeline, record))
+
+
+def _is_busy(error: Exception) -> bool:
+    code = getattr(error, "sqlite_errorcode", 0)
+    return isinstance(error, StoreBusy) or code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def _told(entry: _Waiting, error: Exception) -> Exception:
+    log.error("not_recorded", sys_ref=entry.received.sys_ref, exc_info=error)
+    return Deferred("record.store_unavailable") if isinstance(error, sqlite3.Error) else Failed("unexpected", kind=type(error).__name__)
 
 
 def _evidence(judged: Judged) -> str:

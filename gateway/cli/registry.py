@@ -18,7 +18,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.codes import CODES
-from gateway.database import open_engine, writing
+from gateway.database import StoreBusy, open_engine, writing
 from gateway.errors import Failed
 from gateway.message import Granted
 from gateway.migrations import upgrade
@@ -61,6 +61,8 @@ def _database() -> Iterator[Engine]:
             yield engine
         finally:
             engine.dispose()
+    except StoreBusy:
+        _stop(2, "The database is busy; try again.")
     except SQLAlchemyError as error:
         _stop(2, f"The database does not answer ({type(error).__name__}); check BRAMA_DATABASE_URL and BRAMA_HOME.")
     except OSError as error:

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 from lxml.etree import _Element
 from sqlalchemy.engine import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
-from gateway.database import open_engine, writing
+from gateway.database import StoreBusy, open_engine, writing
 from gateway.errors import GatewayError, Rejected
 from gateway.message import Direction, DocumentType, Violation
 from gateway.migrations import upgrade
@@ -328,8 +329,11 @@ def _megabytes(size: int) -> str:
 
 
 def _engine() -> Engine:
-    engine = open_engine(Settings().database)
-    upgrade(engine)
+    try:
+        engine = open_engine(Settings().database)
+        upgrade(engine)
+    except (SQLAlchemyError, OSError) as error:
+        _fail(f"The database cannot be used ({type(error).__name__}); see `brama doctor`.")
     return engine
 
 
@@ -340,7 +344,7 @@ def _reader(engine: Engine) -> SchemaReader:
     return reader
 
 
-def _fail(sentence: str) -> None:
+def _fail(sentence: str) -> NoReturn:
     click.echo(sentence, err=True)
     sys.exit(CANNOT)
 
@@ -352,3 +356,5 @@ def _reporting() -> Iterator[None]:
         yield
     except GatewayError as error:
         _fail(error.text("en"))
+    except StoreBusy:
+        _fail("The database is busy; try again.")

@@ -44,10 +44,14 @@ def serve(processes: int, log_level: str, json_: bool) -> None:
         log.warning("unknown_variable", name=name, cure="correct the name or unset it; it changes nothing as it is")
     upgrade(open_engine(settings.database))
     holder = _bind(settings.address)  # bound, never listening: keeps the port, or finds a free one for port 0
+    from gateway.bootstrap import open_gatehouse
+
     settings = settings.model_copy(update={"listen": "{}:{}".format(*holder.getsockname()[:2])})
     if processes == 1:
         uvloop.run(_serve_one(settings))
         return
+    with open_gatehouse(settings):  # what is missing is said once, here, and not by every child that dies of it
+        pass
     _supervise(settings, processes, (log_level, json_))
 
 

@@ -40,3 +40,13 @@ def configure(level: str = "info", as_json: bool = False) -> None:
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=True,
     )
+    logging.basicConfig(level=max(threshold, logging.WARNING), handlers=[_Libraries()], force=True)
+
+
+class _Libraries(logging.Handler):
+    """What libraries log by the standard module becomes an event `library`."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        structlog.get_logger("brama.library").log(
+            record.levelno, "library", logger=record.name, text=record.getMessage(), exc_info=record.exc_info
+        )

@@ -252,6 +252,20 @@ def test_after_a_poll_the_mailbox_hears_how_it_ended() -> None:
         assert gate.settled == [(word, "17", 3)]
 
 
+def test_a_busy_store_after_the_answer_breaks_nothing_any_more() -> None:
+    import asyncio
+
+    async def busy(document_id: str, claim: int) -> None:
+        raise Deferred("record.store_unavailable")
+
+    gate = Gate()
+    gate.waiting = [document()]
+    gate.collected = busy  # type: ignore[method-assign]
+    reply = gate.post(asking(next_body()))
+    assert reply.after is not None
+    asyncio.run(reply.after(True))  # type: ignore[arg-type]
+
+
 def test_a_document_that_cannot_be_written_is_released() -> None:
     gate = Gate()
     gate.waiting = [document(content=None)]

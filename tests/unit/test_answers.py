@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -30,8 +31,8 @@ def desk(database: Database) -> AnswerDesk:
     return AnswerDesk(database, FixedProfiles())
 
 
-def put(database: Database, keys: BusinessKeys = REQUEST, content: bytes = b"<a/>") -> str:
-    call = received(content)
+def put(database: Database, keys: BusinessKeys = REQUEST, content: bytes = b"<a/>", account: int = 1) -> str:
+    call = received(content, account=account)
 
     async def one() -> None:
         await SqliteCommitter(database, FixedProfiles(), lambda: AT, bound=100, token_window=300).record(accepted(call, keys=keys))
@@ -87,6 +88,45 @@ def test_never_to_another_sender(database: Database, desk: AnswerDesk, keys: dic
     assert failure.value.code == "reply.unknown_correlation"
     with database.reading() as connection:
         assert connection.execute(text("SELECT count(*) FROM mailbox")).scalar_one() == 1
+
+
+def test_an_answer_sent_again_stays_with_the_message_that_has_it(database: Database, desk: AnswerDesk) -> None:
+    """A later message with the same LRN must not get a second copy of what the trader has already."""
+    first = put(database)
+    late = {"root": "CC928C", "correlation_id": "", "lrn": "LRN1"}
+    assert desk.attach(answer(**late), AT).sys_ref == first
+    put(database, replace(REQUEST, message_id="MSG2"), b"<b/>")
+    again = desk.attach(answer(**late), AT)
+    assert (again.sys_ref, again.repeat) == (first, True)
+
+
+@pytest.mark.parametrize("key", [{"lrn": "LRN1"}, {"mrn": "26PL0"}])
+def test_who_writes_anothers_name_and_reference_does_not_get_his_answers(database: Database, desk: AnswerDesk, key: dict[str, str]) -> None:
+    put(database, replace(REQUEST, party="VICTIM", mrn="26PL0"))
+    with database.writing() as connection:  # as if the door had let it in
+        connection.execute(messages.update().values(system="OTHER"))
+    put(database, BusinessKeys(message_id="MSG2", sender="PL1", lrn="LRN1", mrn="26PL0", party="THIEF"), b"<b/>", account=2)
+    with database.writing() as connection:
+        connection.execute(messages.update().values(system="NCTS2"))
+    with pytest.raises(Failed) as failure:
+        desk.attach(answer(correlation_id="", **key), AT)
+    assert failure.value.code == "reply.ambiguous"
+    with database.reading() as connection:
+        assert connection.execute(select(mailbox.c.kind)).scalars().all() == ["UPP", "UPP"]
+
+
+def test_two_accounts_of_one_party_share_a_reference(database: Database, desk: AnswerDesk) -> None:
+    put(database, replace(REQUEST, party="P"))
+    second = put(database, replace(REQUEST, message_id="MSG2", party="P"), b"<b/>", account=2)
+    assert desk.attach(answer(correlation_id="", lrn="LRN1"), AT).sys_ref == second
+
+
+def test_the_mrn_finds_our_message_although_another_system_has_the_same_lrn(database: Database, desk: AnswerDesk) -> None:
+    put(database)
+    with database.writing() as connection:
+        connection.execute(messages.update().values(system="AES"))
+    ours = put(database, BusinessKeys(message_id="MSG2", sender="PL1", mrn="26PL0"), b"<b/>")
+    assert desk.attach(answer(correlation_id="", lrn="LRN1", mrn="26PL0"), AT).sys_ref == ours
 
 
 def test_another_systems_message_is_named_and_not_given(database: Database, desk: AnswerDesk) -> None:

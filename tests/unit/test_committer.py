@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
+from collections.abc import Sequence
 from datetime import datetime
 
 import pytest
 from sqlalchemy import text
 
 from gateway.channels.committer import SqliteCommitter
-from gateway.database import Database, bump, writing
+from gateway.database import LOCK_LIMIT, Database, bump, writing
 from gateway.errors import Deferred, Rejected
 from gateway.message import Attachment, BusinessKeys, Judged, Recorded
 from gateway.ports import Conflict, Stale
@@ -112,6 +114,15 @@ def test_same_business_identifier_with_other_bytes_is_a_conflict_that_names_the_
     assert count(database, "messages") == 1
 
 
+def test_the_sys_ref_of_another_account_is_not_told(database: Database) -> None:
+    keys = BusinessKeys(message_id="MSG1", sender="PL1")
+    first = received(b"<x/>", account=1)
+    record(database, accepted(first, keys=keys))
+    (outcome,) = record(database, accepted(received(b"<y/>", account=2), keys=keys))
+    assert isinstance(outcome, Conflict)
+    assert first.sys_ref not in outcome.reason.text("en") + outcome.reason.text("pl")
+
+
 def test_judgement_under_an_older_registry_is_stale(database: Database) -> None:
     with writing(database.engine) as connection:
         bump(connection, "registry")
@@ -140,6 +151,56 @@ def test_store_that_is_locked_says_so_and_promises_nothing(database: Database, t
     assert outcome.code == "record.store_unavailable"
     other.execute("ROLLBACK")
     assert count(database, "messages") == 0
+
+
+def test_a_locked_store_holds_up_a_whole_batch_once_and_not_once_a_row(database: Database) -> None:
+    """The event loop stands still meanwhile: 20 rows of 0.25 s each would be 5 s in which nobody is answered."""
+    other = sqlite3.connect(str(database.engine.url.database), isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    begun = time.monotonic()
+    outcomes = record(database, *(accepted(received(b"<m n='%d'/>" % n)) for n in range(20)))
+    taken = time.monotonic() - begun
+    other.execute("ROLLBACK")
+    assert [o.code for o in outcomes if isinstance(o, Deferred)] == ["record.store_unavailable"] * 20
+    assert taken < 4 * LOCK_LIMIT
+
+
+def test_a_commit_of_unknown_outcome_is_read_back_before_anyone_is_answered(database: Database) -> None:
+    """The disk reports an error although the rows are in: who is told to try again would hear that his nonce is used."""
+
+    class Committed(sqlite3.Cursor):
+        broken = False
+
+        def execute(self, statement: str, *parameters: object) -> Committed:  # type: ignore[override]
+            done: Committed = super().execute(statement, *parameters)  # type: ignore[arg-type]
+            if statement == "COMMIT" and not Committed.broken:
+                Committed.broken = True
+                raise sqlite3.OperationalError("disk I/O error")
+            return done
+
+    calls = [received(b"<m n='%d'/>" % n, nonce=f"n{n}") for n in range(3)]
+
+    async def together() -> list[Recorded | BaseException]:
+        keeper = committer(database)
+        plain = keeper._cursor
+        keeper._cursor = lambda: plain().connection.cursor(Committed)  # type: ignore[method-assign]
+        return await asyncio.gather(*(keeper.record(accepted(call)) for call in calls), return_exceptions=True)
+
+    assert asyncio.run(together()) == [Recorded(call.sys_ref) for call in calls]
+    assert count(database, "messages") == 3
+
+
+def test_one_alone_is_read_back_too(database: Database) -> None:
+    call = received(b"<x/>")
+    keeper = committer(database)
+    real = keeper._transaction
+
+    def committed(batch: Sequence[object]) -> object:
+        real(batch)  # type: ignore[arg-type]
+        raise sqlite3.OperationalError("disk I/O error")
+
+    keeper._transaction = committed  # type: ignore[method-assign, assignment]
+    assert asyncio.run(keeper.record(accepted(call))) == Recorded(call.sys_ref)
 
 
 def test_past_the_bound_of_waiting_messages_the_door_is_told(database: Database) -> None:

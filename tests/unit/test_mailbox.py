@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+import time
 from datetime import datetime, timedelta
 
 import pytest
 
 from gateway.channels.committer import SqliteCommitter
-from gateway.database import Database
-from gateway.errors import Rejected
+from gateway.database import LOCK_LIMIT, Database
+from gateway.errors import Deferred, Rejected
 from gateway.storage.mailbox import HandedOut, Mailbox
 from tests.walk import AT, FixedProfiles, accepted, received
 
@@ -95,3 +97,16 @@ def test_receipts_and_bytes_come_out_as_they_went_in(database: Database, box: Ma
     put(database, 1)
     handed = take(box)
     assert (handed.filename, handed.content, handed.mime) == ("UPP.xml", b"<UPP/>", "application/xml")
+
+
+def test_a_locked_store_holds_up_a_poll_no_longer_than_the_lock_may_be_waited_for(database: Database, box: Mailbox) -> None:
+    """The poll runs on the event loop: with SQLite's own patience of 5 s every caller of the process would stand still."""
+    other = sqlite3.connect(str(database.engine.url.database), isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    begun = time.monotonic()
+    with pytest.raises(Deferred) as busy:
+        poll(box)
+    taken = time.monotonic() - begun
+    other.execute("ROLLBACK")
+    assert busy.value.code == "record.store_unavailable"
+    assert taken < 4 * LOCK_LIMIT

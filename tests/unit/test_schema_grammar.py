@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 import timeit
+from typing import Any
 
 import pytest
 from lxml import etree
 
 from gateway.errors import Rejected
 from gateway.message import DocumentType
+from schemas.catalogue import Catalogue
 from schemas.grammar import Grammars, compile_grammar
 from schemas.package import analyse
 from schemas.reader import SchemaReader
@@ -29,6 +31,23 @@ def test_all_roots_of_a_package_share_one_grammar_compiled_when_first_needed() -
         assert reader.validate(type_of(f"R{number}"), etree.fromstring(f"<R{number}><E{number}>1</E{number}></R{number}>")) == ()
     assert len(reader.grammars) == 1
     assert reader.grammars.memory > 10_000
+
+
+def test_a_grammar_compiled_while_its_edition_is_replaced_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One thread compiles a large document's grammar; the event loop learns of the new files meanwhile."""
+    old, new = (edition("1", analyse({"a.xsd": xsd(record("R", f'<xs:element name="E" type="xs:{kind}"/>'))})) for kind in ("int", "date"))
+    reader = SchemaReader([old])
+    compile_ = reader.grammar
+
+    def meanwhile(*arguments: Any) -> Any:
+        made = compile_(*arguments)
+        monkeypatch.undo()
+        reader.catalogue, reader._ready = Catalogue([new]), {}  # as `refresh` does
+        return made
+
+    monkeypatch.setattr(reader, "grammar", meanwhile)
+    assert reader.validate(type_of("R"), etree.fromstring("<R><E>1</E></R>")) == ()
+    assert reader.validate(type_of("R"), etree.fromstring("<R><E>2026-01-01</E></R>")) == ()
 
 
 def test_the_least_recently_used_grammar_is_dropped() -> None:

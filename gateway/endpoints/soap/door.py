@@ -175,7 +175,10 @@ class SoapDoor:
 
         async def after(written: bool) -> None:
             settle = self._mailbox.collected if written else self._mailbox.release
-            await settle(handed.document_id, handed.claim)
+            try:
+                await settle(handed.document_id, handed.claim)
+            except GatewayError as error:  # the answer is out; the claim ends by itself and the document is given again
+                _log.warning("soap.not_settled", code=error.code, sys_ref=handed.sys_ref, written=written)
 
         return _xml(200, body, after)
 

@@ -1,0 +1,177 @@
+"""The HTTP side apart from its doors: what a call may cost, and that whoever is refused hears it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import uvicorn
+
+from gateway import asgi
+from gateway.asgi import SOAP_PATH, Application
+from gateway.endpoints.connection import bounded
+from gateway.endpoints.http import HttpReply, text
+from gateway.errors import GatewayError
+from gateway.settings import Settings
+
+ANSWERS = "/systems/NCTS2/answers"
+
+
+class Door:
+    """Takes everything, and says what it refuses by its code."""
+
+    async def handle(self, *_: object) -> HttpReply:
+        return text(200, "taken")
+
+    def refuse(self, error: GatewayError) -> HttpReply:
+        return text(500, error.code)
+
+
+def application(**settings: Any) -> Application:
+    door: Any = Door()
+    house: Any = SimpleNamespace(
+        settings=Settings(**settings), soap_door=door, answer_door=door, database=SimpleNamespace(engine=None), trouble=lambda: None
+    )
+    return Application(house)
+
+
+async def call(app: Application, path: str, *, method: str = "POST", client: str = "127.0.0.1", body: Any = None) -> tuple[int, bytes]:
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        if body is not None:
+            await body.wait()
+        return {"type": "http.request", "body": b"x", "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await app({"type": "http", "path": path, "method": method, "headers": [], "query_string": b"", "client": (client, 1)}, receive, send)
+    return sent[0]["status"], b"".join(m["body"] for m in sent[1:])
+
+
+@contextmanager
+def serving(app: Application) -> Iterator[int]:
+    """A real server in a thread; gives its port."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        bound.listen()
+        server = uvicorn.Server(uvicorn.Config(app, http=bounded(15), lifespan="off", log_config=None))
+        thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[bound])))
+        thread.start()
+        try:
+            yield bound.getsockname()[1]
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+@pytest.mark.parametrize("path", [SOAP_PATH, ANSWERS])
+@pytest.mark.parametrize("framing", ["content-length: 5000000", "transfer-encoding: chunked"])
+def test_a_sender_who_reads_nothing_before_he_has_sent_all_still_hears_why_he_is_refused(path: str, framing: str) -> None:
+    piece = b"a" * 50_000
+    chunk = piece if "length" in framing else b"%x\r\n%s\r\n" % (len(piece), piece)
+    with serving(application(max_body=100_000)) as port, socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+        client.sendall(f"POST {path} HTTP/1.1\r\nhost: x\r\n{framing}\r\n\r\n".encode())
+        for _ in range(100):
+            client.sendall(chunk)
+        client.sendall(b"" if "length" in framing else b"0\r\n\r\n")
+        heard = b""
+        while more := client.recv(65536):
+            heard += more
+    assert b"receive.too_large" in heard or b"HTTP/1.1 413" in heard
+
+
+def test_a_refused_body_without_end_is_not_read_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asgi, "LINGER_BYTES", 1_000_000)
+    with serving(application(max_body=100_000)) as port, socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+        client.sendall(f"POST {SOAP_PATH} HTTP/1.1\r\nhost: x\r\ncontent-length: 999999999\r\n\r\n".encode())
+        with pytest.raises(ConnectionError):
+            client.sendall(b"a" * 100_000_000)
+
+
+def test_calls_that_pretend_to_be_a_customs_system_are_bounded_in_number() -> None:
+    """Their small bodies are read however full the house is, so their number is what bounds the memory."""
+
+    async def flood() -> list[tuple[int, bytes]]:
+        app, held = application(max_waiting=4), asyncio.Event()
+        calls = [asyncio.create_task(call(app, ANSWERS, body=held)) for _ in range(8)]
+        await asyncio.sleep(0)
+        told = asyncio.create_task(call(app, ANSWERS, body=held))
+        await asyncio.sleep(0)
+        held.set()
+        return [await told, *(await asyncio.gather(*calls))]
+
+    assert [status for status, _ in asyncio.run(flood())] == [503, *[200] * 8]
+
+
+def test_who_fills_the_traders_door_does_not_shut_out_the_customs_systems() -> None:
+    async def flood() -> tuple[int, int]:
+        app, held = application(max_waiting=4), asyncio.Event()
+        calls = [asyncio.create_task(call(app, SOAP_PATH, body=held)) for _ in range(20)]
+        await asyncio.sleep(0)
+        answer = asyncio.create_task(call(app, ANSWERS, body=held))
+        await asyncio.sleep(0.01)
+        held.set()
+        return (await answer)[0], sum(status == 500 for status, _ in await asyncio.gather(*calls))
+
+    assert asyncio.run(flood()) == (200, 16)
+
+
+def handing_out(app: Application) -> tuple[list[bool], threading.Event]:
+    """The door gives a document of 20 MB, which fits into no buffer on the way; what it is told of its end."""
+    told, ended = [], threading.Event()
+
+    async def after(written: bool) -> None:
+        told.append(written)
+        ended.set()
+
+    async def handle(*_: object) -> HttpReply:
+        return HttpReply(200, {}, b"x" * 20_000_000, after)
+
+    app._house.soap_door.handle = handle  # type: ignore[method-assign, assignment]
+    return told, ended
+
+
+POLL = f"POST {SOAP_PATH} HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n".encode()
+
+
+def test_a_document_whose_reader_goes_away_half_way_is_not_taken_for_collected() -> None:
+    app = application()
+    told, ended = handing_out(app)
+    with serving(app) as port:
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+            client.sendall(POLL)
+            client.recv(1000)
+            time.sleep(0.3)  # what fits into the buffers is on its way
+        assert ended.wait(10)
+    assert told == [False]
+
+
+def test_a_reader_who_stops_reading_holds_no_place_for_ever() -> None:
+    app = application(claim_seconds=0.5)
+    told, ended = handing_out(app)
+    with serving(app) as port, socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+        client.sendall(POLL)
+        assert ended.wait(5)
+    assert told == [False]
+    assert app._in_work == 0
+
+
+@pytest.mark.parametrize("client", ["garbage", "8.8.8.8", ""])
+def test_metrics_are_not_for_who_is_not_from_here(client: str) -> None:
+    assert asyncio.run(call(application(), "/metrics", method="GET", client=client))[0] == 404
+
+
+def test_counting_for_the_metrics_does_not_hold_up_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[int] = []
+    monkeypatch.setattr(asgi, "exposition", lambda _: threads.append(threading.get_ident()) or b"brama_messages 1")
+    assert asyncio.run(call(application(), "/metrics", method="GET")) == (200, b"brama_messages 1")
+    assert threads != [threading.get_ident()]
