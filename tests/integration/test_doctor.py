@@ -31,7 +31,9 @@ def test_an_empty_folder_then_init_then_a_connected_system(tmp_path: Path) -> No
         assert found[what]["cure"], f"{what}: no cure named"
     run(tmp_path, "init")
     (tmp_path / "secret").write_text("x" * 40)
-    status, found = findings(tmp_path, BRAMA_SYSTEMS__NCTS2_URL="http://127.0.0.1:9", BRAMA_SYSTEMS__NCTS2_SECRET_FILE=str(tmp_path / "secret"))
+    status, found = findings(
+        tmp_path, BRAMA_SYSTEMS__NCTS2_URL="http://127.0.0.1:9", BRAMA_SYSTEMS__NCTS2_SECRET_FILE=str(tmp_path / "secret")
+    )
     assert {what for what, finding in found.items() if not finding["ok"]} == set()
     assert status == 0
 
@@ -49,7 +51,10 @@ def test_keys_are_never_made_over_others(tmp_path: Path) -> None:
         (lambda home: (home / "keys" / "seal.key").chmod(0o644), "seal"),
         (lambda home: (home / "keys" / "secrets.key").unlink(), "secrets key"),
         (lambda home: [p.unlink() for p in (home / "keys" / "trust").iterdir()], "trust anchors"),
-        (lambda home: sqlite3.connect(home / "brama.db").execute("UPDATE alembic_version SET version_num = 'x'").connection.commit(), "database"),
+        (
+            lambda home: sqlite3.connect(home / "brama.db").execute("UPDATE alembic_version SET version_num = 'x'").connection.commit(),
+            "database",
+        ),
     ],
 )
 def test_each_thing_spoilt_is_named(tmp_path: Path, spoil: object, what: str) -> None:
@@ -63,7 +68,12 @@ def test_each_thing_spoilt_is_named(tmp_path: Path, spoil: object, what: str) ->
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("BRAMA_BROKER_URL", "amqp://localhost"), ("BRAMA_DATABASE_URL", "mysql://x/y"), ("BRAMA_MAX_CONTENT", "many"), ("BRAMA_LISTEN", "nowhere")],
+    [
+        ("BRAMA_BROKER_URL", "amqp://localhost"),
+        ("BRAMA_DATABASE_URL", "mysql://x/y"),
+        ("BRAMA_MAX_CONTENT", "many"),
+        ("BRAMA_LISTEN", "nowhere"),
+    ],
 )
 def test_a_wrong_setting_is_named_by_its_variable(tmp_path: Path, name: str, value: str) -> None:
     status, found = findings(tmp_path, **{name: value})
