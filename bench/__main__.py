@@ -36,7 +36,9 @@ def _numbers(_context: click.Context, parameter: click.Parameter, value: str) ->
 @click.option("--sizes", default="5,20", show_default=True, callback=_numbers, help="KB of the declaration.")
 @click.option("--rounds", default=5, show_default=True, type=click.IntRange(1, 50), help="Rounds of floor and gateway by turns.")
 @click.option("--messages", type=click.IntRange(WARM, 100_000), help="Messages of every load (default: more for more clients).")
-@click.option("--json", "file", type=click.Path(path_type=Path, dir_okay=False), help="Where the figures go [default: bench/results/TIME.json]")
+@click.option(
+    "--json", "file", type=click.Path(path_type=Path, dir_okay=False), help="Where the figures go [default: bench/results/TIME.json]"
+)
 def bench(quick: bool, clients: list[int], sizes: list[int], rounds: int, messages: int | None, file: Path | None) -> None:
     """Measure the gateway and the floor by turns. Ends within 10 minutes; nothing is measured that was not checked."""
     begun = time.monotonic()

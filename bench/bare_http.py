@@ -1,6 +1,6 @@
 """The bare ASGI application of the floor: takes the body, answers with a reply as long as the gateway's, does nothing else.
 
-    python -m bench.bare_http PORT
+python -m bench.bare_http PORT
 """
 
 from __future__ import annotations
@@ -17,9 +17,7 @@ _HEADERS = [(b"content-type", b"text/xml; charset=utf-8"), (b"content-length", b
 Scope = MutableMapping[str, Any]
 
 
-async def application(
-    scope: Scope, receive: Callable[[], Awaitable[Scope]], send: Callable[[Scope], Awaitable[None]]
-) -> None:
+async def application(scope: Scope, receive: Callable[[], Awaitable[Scope]], send: Callable[[Scope], Awaitable[None]]) -> None:
     while (await receive()).get("more_body", False):
         continue
     await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})

@@ -97,5 +97,5 @@ def http_request(message: bytes, host: str) -> bytes:
         channel=CHANNEL,
         content=b64encode(message).decode(),
     ).encode()
-    head = f'POST {PATH} HTTP/1.1\r\nHost: {host}\r\nContent-Type: text/xml; charset=utf-8\r\nSOAPAction: ""\r\nContent-Length: {len(body)}\r\n\r\n'
-    return head.encode() + body
+    head = f'POST {PATH} HTTP/1.1\r\nHost: {host}\r\nContent-Type: text/xml; charset=utf-8\r\nSOAPAction: ""\r\n'
+    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body

@@ -47,6 +47,8 @@ def machine_busy() -> float:
 
 def machine() -> dict[str, str | int]:
     """Cores, processor, memory and kernel, for the record."""
-    model = next((line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), "?")
+    model = next(
+        (line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), "?"
+    )
     memory = int(Path("/proc/meminfo").read_text().split()[1]) // 1024**2
     return {"cores": os.cpu_count() or 0, "processor": model, "memory_gb": memory, "kernel": os.uname().release}

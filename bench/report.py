@@ -46,6 +46,7 @@ def lines(measured: dict[int, Measured]) -> Iterator[str]:
         yield from _table(_ratio_rows(entry))
         yield ""
         yield from _table(_load_rows("one worker draining", entry.draining))
+        yield "  (here the server's CPU includes taking the three answers that the authority sends for each delivered message)"
         yield ""
         yield from _table(_load_rows("two server processes", entry.two_processes))
         yield ""
@@ -56,22 +57,25 @@ def lines(measured: dict[int, Measured]) -> Iterator[str]:
 
 def _verdict(measured: dict[int, Measured]) -> Iterator[str]:
     runs = [run for entry in measured.values() for run in _all_runs(entry)]
-    yield f"Checked: {sum(run.accepted for run in runs)} accepted replies in {len(runs)} runs, each with its rows in the database; receipts verified."
+    accepted = sum(run.accepted for run in runs)
+    yield f"Checked: {accepted} accepted replies in {len(runs)} runs, each with its rows in the database; receipts verified."
     for size, entry in measured.items():
         for clients in entry.rounds:
             ratio = entry.ratio(clients)
-            yield f"floor/ours, {size} KB, {clients} client{'s' if clients > 1 else ''}: {1 / ratio:.2f} (the gateway costs {ratio:.2f} times the floor)"
+            yield f"floor/ours, {size} KB, {_clients(clients)}: {1 / ratio:.2f} (the gateway costs {ratio:.2f} times the floor)"
+
+
+def _clients(number: int) -> str:
+    return f"{number} client{'s' if number > 1 else ''}"
 
 
 def _ratio_rows(entry: Measured) -> list[Sequence[str]]:
-    rows: list[Sequence[str]] = [
-        ("workers stopped", "accepted/s", "p50 ms", "p99 ms", "CPU us", "floor us", "times", "peak MB", "others")
-    ]
+    rows: list[Sequence[str]] = [("workers stopped", "accepted/s", "p50 ms", "p99 ms", "CPU us", "floor us", "times", "peak MB", "others")]
     for clients, pairs in entry.rounds.items():
         runs = [run for _, run in pairs]
         rows.append(
             (
-                f"{clients} client{'s' if clients > 1 else ''}",
+                _clients(clients),
                 *_rate(runs),
                 f"{_median(runs, 'cpu'):.0f}",
                 f"{entry.floor(clients).total:.0f}",
@@ -89,7 +93,7 @@ def _load_rows(name: str, runs: list[Run]) -> list[Sequence[str]]:
     rows: list[Sequence[str]] = [(name, "accepted/s", "p50 ms", "p99 ms", "CPU us", *extra, "peak MB", "others")]
     for run in runs:
         drained = (f"{run.drained:.0f}", f"{run.worker_cpu:.0f}") if run.drained is not None else ()
-        name = f"{run.clients} client{'s' if run.clients > 1 else ''}"
+        name = _clients(run.clients)
         rows.append((name, *_rate([run]), f"{run.cpu:.0f}", *drained, f"{run.memory / MB:.0f}", f"{run.others:.0%}"))
     return rows
 
@@ -103,7 +107,9 @@ def _step_rows(entry: Measured, clients: int) -> list[Sequence[str]]:
     floor = entry.floor(clients).steps
     for step, spent in steps(entry, clients).items():
         bare = BARE[step]
-        rows.append((step, f"{spent:.0f}", f"{sum(floor[name] for name in bare):.0f}", ", ".join(f"{name} {floor[name]:.0f}" for name in bare)))
+        rows.append(
+            (step, f"{spent:.0f}", f"{sum(floor[name] for name in bare):.0f}", ", ".join(f"{name} {floor[name]:.0f}" for name in bare))
+        )
     return rows
 
 
@@ -117,7 +123,7 @@ def steps(entry: Measured, clients: int) -> dict[str, float]:
 
 
 def _median(runs: list[Run], name: str) -> float:
-    return statistics.median(getattr(run, name) for run in runs)
+    return statistics.median([float(getattr(run, name)) for run in runs])
 
 
 def _all_runs(entry: Measured) -> list[Run]:
@@ -145,7 +151,13 @@ def as_json(measured: dict[int, Measured]) -> dict[str, Any]:
             "draining": [asdict(run) for run in entry.draining],
             "two_processes": [asdict(run) for run in entry.two_processes],
         }
-    return {"at": datetime.now(UTC).isoformat(), "python": platform.python_version(), "machine": machine(), "versions": versions, "sizes": sizes}
+    return {
+        "at": datetime.now(UTC).isoformat(),
+        "python": platform.python_version(),
+        "machine": machine(),
+        "versions": versions,
+        "sizes": sizes,
+    }
 
 
 def write(measured: dict[int, Measured], file: Path | None) -> Path:

@@ -48,13 +48,22 @@ class Application:
         taken = _Taken()
         self._in_work += 1
         try:
-            reply = await self._answer(scope, receive, taken)
+            reply = await self._answered(scope, receive, taken)
             await _write(reply, receive, send)
         except Gone:
             log.info("client_gone", path=scope["path"])
         finally:
             self._in_work -= 1
             self._bytes -= taken.bytes
+
+    async def _answered(self, scope: Scope, receive: Receive, taken: _Taken) -> HttpReply:
+        try:
+            return await self._answer(scope, receive, taken)
+        except Gone:
+            raise
+        except Exception as error:  # whatever it was, the sender must hear of it, and the log in our form
+            log.exception("call_failed", path=scope["path"], kind=type(error).__name__)
+            return text(500, "Błąd wewnętrzny, spróbuj ponownie później. Internal error, try again later.")
 
     async def _answer(self, scope: Scope, receive: Receive, taken: _Taken) -> HttpReply:
         path: str = scope["path"]
@@ -154,6 +163,8 @@ async def _write(reply: HttpReply, receive: Receive, send: Send) -> None:
             gone = await _is_gone(receive)
             await send({"type": "http.response.body", "body": b""})
             await reply.after(not gone)
+    except Deferred as error:
+        log.warning("document_not_settled", code=error.code)  # its claim runs out, and it is given once more
     except OSError:
         if reply.after is not None:
             await reply.after(False)

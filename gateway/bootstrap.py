@@ -18,7 +18,7 @@ from adapters.proof import Secrets as SystemSecrets
 from gateway.channels.answers import AnswerDesk
 from gateway.channels.committer import SqliteCommitter
 from gateway.channels.queue import DatabaseChannel
-from gateway.database import Database
+from gateway.database import LOCK_LIMIT, Database
 from gateway.endpoints.answers import AnswerDoor
 from gateway.endpoints.soap.door import SoapDoor
 from gateway.errors import Failed
@@ -40,6 +40,7 @@ from schemas.reader import LiveSchemas
 from schemas.shipped import shipped_editions
 
 LARGE_AT_ONCE = 2  # large documents judged at once beside the event loop
+PATIENCE = 10.0  # seconds a worker waits for the store
 
 
 class SystemClock:
@@ -123,8 +124,9 @@ def open_gatehouse(settings: Settings) -> Iterator[Gatehouse]:
     clock, database, parser = SystemClock(), Database(settings.database), HardenedParser()
     profiles = load_profiles(settings)
     schemas = LiveSchemas(shipped_editions(), database.engine)
+    schemas.warm(clock.now())
     channel = DatabaseChannel(database, claim_seconds=settings.claim_seconds)
-    desk = AnswerDesk(database, profiles)
+    desk = AnswerDesk(database, profiles, patience=LOCK_LIMIT)
     dispatching = Dispatching(connect(settings, profiles, parser), channel, desk, clock.now)
     with ThreadPoolExecutor(LARGE_AT_ONCE, "large") as pool:
         accepting = build_accepting(settings, database, profiles, schemas, parser, clock, pool)
@@ -170,7 +172,9 @@ async def open_workshop(settings: Settings) -> AsyncIterator[Workshop]:
     channel = DatabaseChannel(database, claim_seconds=settings.claim_seconds)
     adapters = connect(settings, profiles, HardenedParser())
     try:
-        yield Workshop(profiles, channel, Dispatching(adapters, channel, AnswerDesk(database, profiles), clock.now), database)
+        yield Workshop(
+            profiles, channel, Dispatching(adapters, channel, AnswerDesk(database, profiles, patience=PATIENCE), clock.now), database
+        )
     finally:
         for adapter in adapters.values():
             await adapter.close()

@@ -18,6 +18,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Column, Dialect, MetaData, Row, String, Table, create_engine, event, make_url, select, update
 from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.types import TypeDecorator
 
 metadata = MetaData(
@@ -136,7 +137,7 @@ def open_engine(url: str) -> Engine:
     path = sqlite_path(url)
     if path is not None:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url)
+    engine = create_engine(url, hide_parameters=True)  # parameters are documents and secrets, and errors reach the log
     if engine.dialect.name == "sqlite":
 
         @event.listens_for(engine, "connect")
@@ -176,13 +177,25 @@ class Database:
 
     @contextmanager
     def writing(self, patience: float = 10.0) -> Iterator[Connection]:
-        """`writing` under the write lock, waiting for it up to `patience` seconds. Raises StoreBusy."""
+        """`writing` under the write lock, waiting up to `patience` seconds for it, and as long for those who do not know it
+        (a backup, a command). Raises StoreBusy."""
         self.lock.acquire(patience)
         try:
-            with writing(self.engine) as connection:
+            with self.engine.connect() as connection:  # closing without a commit rolls back
+                self._begin(connection, patience)
                 yield connection
+                connection.commit()
         finally:
             self.lock.release()
+
+    def _begin(self, connection: Connection, patience: float) -> None:
+        if self.engine.dialect.name != "sqlite":
+            return
+        connection.exec_driver_sql(f"PRAGMA busy_timeout={int(patience * 1000)}")
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        except OperationalError as error:
+            raise StoreBusy from error
 
     def reading(self) -> Connection:
         """A connection for reads; close it (it is a context manager)."""

@@ -195,13 +195,13 @@ class Authorized:
 
 @dataclass(frozen=True, slots=True)
 class StepTime:
-    """One line of the timeline: what was done, when, how long (microseconds), how it ended (`ok` or a code)."""
+    """One line of the timeline: what was done, how long after the walk began, how long it took (both in microseconds), and
+    how it ended (`ok` or a code)."""
 
     step: str
-    at: datetime
+    after: int
     microseconds: int
     outcome: str
-    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)

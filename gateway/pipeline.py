@@ -69,7 +69,7 @@ class Accepting:
 
         `conflict` is a reason that only the store could know. Raises Rejected for what is answered with a fault.
         """
-        journey = Journey(received.sys_ref, received.received_at)
+        journey = Journey(received.sys_ref)
         with journey.step("parse"):
             parsed = parse(received, self.parser)
         with journey.step("identify"):

@@ -75,7 +75,7 @@ class Worker:
         halted.cancel()
 
     async def _work(self, job: Job) -> None:
-        journey = Journey(job.sys_ref, self._now())
+        journey = Journey(job.sys_ref)
         try:
             await self._attempt(job, journey)
         except LostLease:

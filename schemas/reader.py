@@ -44,6 +44,14 @@ class SchemaReader:
         self._ready = {}
         return True
 
+    def warm(self, at: datetime) -> None:
+        """Compile what traders may send by the default editions in force at `at`, so that the first message does not wait for it."""
+        for edition in self.catalogue.editions:
+            if edition.default and edition.in_force(at):
+                for document in edition.documents.values():
+                    if document.direction == "in":
+                        self.grammar(edition, document)
+
     def identify(self, root: str, at: datetime) -> DocumentType:
         """See `gateway.ports.Schemas`."""
         return self.catalogue.identify(root, at)

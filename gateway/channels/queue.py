@@ -161,7 +161,8 @@ def _asked_for(error: GatewayError) -> float:
 
 
 def _begun(timeline: Sequence[StepTime], at: datetime) -> datetime:
-    return timeline[0].at if timeline else at
+    """When an attempt began that ended at `at`."""
+    return at - timedelta(microseconds=timeline[-1].after + timeline[-1].microseconds) if timeline else at
 
 
 def _first_error(connection: Connection, message: int, error: GatewayError) -> str:

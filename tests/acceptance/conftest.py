@@ -50,13 +50,21 @@ def trader(spare: Callable[[], Caller]) -> Caller:
     return spare()
 
 
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Keys and a filled registry, made once."""
+    estate = Estate(tmp_path_factory.mktemp("template") / "house")
+    estate.fill()
+    return estate.home
+
+
 @pytest.fixture
-def own(tmp_path: Path) -> Iterator[Callable[..., Estate]]:
+def own(tmp_path: Path, template: Path) -> Iterator[Callable[..., Estate]]:
     """Makes a set-up for this test alone, whose processes it may kill; not started yet."""
     made: list[Estate] = []
 
     def make(**settings: object) -> Estate:
-        made.append(Estate(tmp_path / f"house{len(made)}", **settings))  # type: ignore[arg-type]
+        made.append(Estate(tmp_path / f"house{len(made)}", template=template, **settings))  # type: ignore[arg-type]
         return made[-1]
 
     yield make

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import sqlite3
@@ -43,11 +44,15 @@ def until(look: Callable[[], T | bool | None], seconds: float = PATIENCE, what: 
 class Estate:
     """Keys, registry and processes in one folder. `settings` are BRAMA_* names without the prefix."""
 
-    def __init__(self, home: Path, persons: int = 8, **settings: object) -> None:
-        home.mkdir()
+    def __init__(self, home: Path, persons: int = 8, template: Path | None = None, **settings: object) -> None:
+        """`template` is the folder of a set-up that was made and never started: its keys and registry are taken over."""
         self.home, self.persons = home, persons
-        prepare(home)
-        self._write_registry()
+        if template:
+            shutil.copytree(template, home)
+        else:
+            home.mkdir()
+            prepare(home)
+            self._write_registry()
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -99,11 +104,16 @@ class Estate:
 
     # --- processes --------------------------------------------------------------------------------------------------
 
-    def start(self, processes: int = 1, speed: float = 5) -> Estate:
-        """Everything, and wait until it is ready."""
-        self.start_authority(speed)
+    def fill(self) -> None:
+        """Import the registry, as an operator does."""
         imported = self.brama("registry", "import", str(self.home / "registry.yaml"))
         assert imported.returncode == 0, imported.stderr
+
+    def start(self, processes: int = 1, speed: float = 5) -> Estate:
+        """Everything, and wait until it is ready."""
+        if not (self.home / "brama.db").exists():
+            self.fill()
+        self.start_authority(speed)
         self.start_worker()
         self.start_server(processes)
         return self

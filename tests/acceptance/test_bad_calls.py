@@ -11,6 +11,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -28,9 +29,9 @@ TOKEN = ("{http://ws.apache.org/wss4j}SecurityError", SECURITY)
 
 
 @pytest.fixture(scope="module")
-def sturdy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Estate]:
+def sturdy(tmp_path_factory: pytest.TempPathFactory, template: Path) -> Iterator[Estate]:
     """A set-up whose memory is watched, with little patience for slow senders."""
-    estate = Estate(tmp_path_factory.mktemp("sturdy") / "house", body_seconds=BODY_SECONDS, head_seconds=BODY_SECONDS)
+    estate = Estate(tmp_path_factory.mktemp("sturdy") / "house", template=template, body_seconds=BODY_SECONDS, head_seconds=BODY_SECONDS)
     try:
         yield estate.start()
     finally:

@@ -15,9 +15,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException, IncompleteRead
 
+import pytest
+
 from tests.acceptance.caller import SOAP_PATH, XML, Caller, Reply
 from tests.acceptance.estate import Estate, until
 
+pytestmark = pytest.mark.timeout(150)  # they wait for hundreds of deliveries, on a machine that may be busy
 CLIENTS = 8
 
 
@@ -35,10 +38,14 @@ class Ledger:
             connection.request("POST", SOAP_PATH, trader.submission(self.sent[lrn]), XML)
             response = connection.getresponse()
             body = response.read()
+            if response.headers["retry-after"]:  # the store was busy for a moment: he comes again
+                time.sleep(0.3)
+                return self.submit(trader, connection, lrn)
         except IncompleteRead:
             self.halves.append(lrn)
             raise
         self.seen[lrn] = Reply(response.status, {}, body).sys_ref
+        return None
 
 
 def drive(estate: Estate, ledger: Ledger, lrns: list[str]) -> list[threading.Thread]:
@@ -96,7 +103,7 @@ def test_sigkill_of_the_server_under_load_loses_nothing_that_a_client_saw(own: C
     digests = {effect["request_id"]: effect["sha256"] for effect in estate.control("log")["effects"]}
     assert digests == {ledger.seen[lrn]: hashlib.sha256(ledger.sent[lrn]).hexdigest() for lrn in lrns}
     assert estate.rows("SELECT count(*) FROM messages") == [(200,)]
-    until(lambda: all(a["state"] == "given" for a in estate.control("log")["answers"]), 40, "all answers")
+    until(lambda: estate.rows("SELECT count(*) FROM mailbox")[0][0] >= 800, 60, "all answers")
     receipts = estate.rows("SELECT kind, count(*), count(DISTINCT message) FROM mailbox GROUP BY kind ORDER BY kind")
     assert receipts == [(kind, 200, 200) for kind in ("CC028C", "CC029C", "CC928C", "UPP")]
 
@@ -186,9 +193,9 @@ def test_sigkill_of_the_server_amid_polls_loses_no_document(own: Callable[..., E
     """Four pollers share one mailbox. What a client did not get whole comes again after the claim; what he got does not."""
     estate = own(claim_seconds=1).start(speed=50)
     trader = Caller(estate, "trader00")
-    sys_refs = [trader.submit(trader.declare(f"POLL-{n}")) for n in range(20)]
-    until(lambda: all(len(estate.at_authority("answers", s)) == 3 for s in sys_refs), what="the answers")
-    until(lambda: all(a["state"] == "given" for a in estate.control("log")["answers"]), what="their arrival")
+    for number in range(20):
+        trader.submit(trader.declare(f"POLL-{number}"))
+    until(lambda: estate.rows("SELECT count(*) FROM mailbox") == [(80,)], what="all answers")
     waiting = {content for (content,) in estate.rows("SELECT content FROM mailbox")}
     assert len(waiting) == 80
     got: list[bytes] = []

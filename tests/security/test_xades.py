@@ -190,7 +190,7 @@ def _accepted_by_command(content: bytes, party: Party, folder: Path) -> None:
     """Debian's xmlsec1, another version of the library, with the chain to our test authority."""
     command = shutil.which("xmlsec1")
     if command is None:
-        return
+        pytest.skip("xmlsec1 is not installed: sh tests/tools.sh")
     (folder / "ca.pem").write_bytes(ca().pem)
     (folder / "receipt.xml").write_bytes(content)
     properties = "http://uri.etsi.org/01903/v1.3.2#:SignedProperties"

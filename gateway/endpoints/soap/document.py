@@ -18,6 +18,7 @@ from gateway.message import Attachment
 _DOCUMENT = qualified(CHANNEL, "document")
 _ATTACHMENTS = qualified(CHANNEL, "attachments")
 _MAX_NAME = 150
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,148}[A-Za-z0-9_]")  # nearly all; nothing to clean
 _MARKUP_STARTS = (b"<", b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 
 
@@ -79,6 +80,8 @@ def safe_filename(name: str | None) -> str | None:
     """The last part of `name` without control, format or reserved characters, at most 150 long; None if nothing is left."""
     if not name:
         return None
+    if _PLAIN_NAME.fullmatch(name):
+        return name
     base = re.split(r"[/\\]", name)[-1]
     kept = "".join(char for char in base if unicodedata.category(char)[0] != "C")
     clean = re.sub(r'[<>:"|?*]', "_", kept).strip(" .")

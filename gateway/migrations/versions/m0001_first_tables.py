@@ -62,7 +62,14 @@ def upgrade() -> None:
         sa.UniqueConstraint("sys_ref", name=op.f("uq_messages_sys_ref")),
     )
     op.create_index("ix_messages_lrn", "messages", ["lrn", "system"], unique=False)
-    op.create_index("ix_messages_mrn", "messages", ["mrn", "system"], unique=False)
+    op.create_index(
+        "ix_messages_mrn",
+        "messages",
+        ["mrn", "system"],
+        unique=False,
+        sqlite_where=sa.text("mrn IS NOT NULL"),
+        postgresql_where=sa.text("mrn IS NOT NULL"),
+    )
     op.create_index(
         "uq_messages_business",
         "messages",
