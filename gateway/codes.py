@@ -167,8 +167,8 @@ CODES: dict[str, Code] = {
     # --- schemas: importing and looking up editions (for operators) -----------------------------------------------------
     "schemas.package": Code(
         "none",
-        "Pakiet schematów odrzucono: {file}, wiersz {line}: {detail}",
-        "The schema package is refused: {file}, line {line}: {detail}.",
+        "Pakiet schematów odrzucono: {file}{at_pl}: {detail}",
+        "The schema package is refused: {file}{at_en}: {detail}.",
     ),
     "schemas.overlap": Code(
         "none",

@@ -24,7 +24,8 @@ CHUNK = 64 * 1024
 
 def refused(file: str, detail: str, line: int = 0) -> Failed:
     """The one way a package is refused: `file` and `line` (0: the whole file) say where, `detail` what to change."""
-    return Failed("schemas.package", file=file, line=line, detail=detail)
+    at_pl, at_en = (f", wiersz {line}", f", line {line}") if line else ("", "")
+    return Failed("schemas.package", file=file, line=line, at_pl=at_pl, at_en=at_en, detail=detail)
 
 
 def read_files(source: Path) -> dict[str, bytes]:

@@ -68,7 +68,10 @@ def analyse(contents: Mapping[str, bytes], select: Collection[str] = ()) -> Pack
     contents = {path: contents[path] for path in sorted(kept)}
     _check_roots(files, closures)
     groups = _groups(files, closures)
-    return Package({path: files[path] for path in contents}, contents, tuple(groups), _roots(files, groups))
+    roots = _roots(files, groups)
+    if not roots:
+        raise refused(", ".join(contents)[:80], "no document is declared here, only types; add the files that declare the elements")
+    return Package({path: files[path] for path in contents}, contents, tuple(groups), roots)
 
 
 def _check_references(files: Mapping[str, SchemaFile]) -> None:
@@ -169,9 +172,16 @@ def _groups(files: Mapping[str, SchemaFile], closures: Mapping[Member, frozenset
 def _roots(files: Mapping[str, SchemaFile], groups: list[frozenset[Member]]) -> dict[str, Root]:
     """The roots that are documents. Helpers are not: elements without children in a file that others build on.
 
-    The EU's packages have a few for their own annotations (`description`, `rule`...), the same in every edition.
+    The EU's packages have a few for their own annotations (`description`, `rule`...), the same in every edition. Files
+    that include one another in a ring build on nobody but themselves, so their elements are documents.
     """
-    shared = {reference.target for file in files.values() for reference in file.references if reference.target != file.path}
+    built_on = {path: {name for _, name in _closure(files, (file.namespace, path))} for path, file in files.items()}
+    shared = {
+        reference.target
+        for file in files.values()
+        for reference in file.references
+        if reference.target is not None and file.path not in built_on[reference.target]
+    }
     roots: dict[str, Root] = {}
     for number, members in enumerate(groups):
         content = Content(files, members)

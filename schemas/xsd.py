@@ -62,6 +62,7 @@ def read(path: str, content: bytes) -> SchemaFile:
     if root.tag != XS + "schema":
         raise refused(path, f"the root is {etree.QName(root).localname}, not a schema of {XS[1:-1]}", line_of(root))
     _keep_version(root)
+    _without_itself(path, root)
     namespace = root.get("targetNamespace") or ""
     return SchemaFile(path, root, namespace, tuple(_references(path, root, namespace)), tuple(_components(root)))
 
@@ -98,6 +99,14 @@ def _keep_version(root: _Element) -> None:
         parent = element.getparent()
         if parent is not None and ((low and _number(low) > 1.1) or (high and _number(high) <= 1.1)):
             parent.remove(element)
+
+
+def _without_itself(path: str, root: _Element) -> None:
+    """Take out includes of the file itself: they add nothing, and libxml2 refuses them though a ring of two is well."""
+    for child in root.findall(XS + "include"):
+        location = (child.get("schemaLocation") or "").strip()
+        if location and resolve(path, location, line_of(child)) == path:
+            root.remove(child)
 
 
 def _number(text: str) -> float:

@@ -53,6 +53,20 @@ class _Instant(click.ParamType[datetime]):
         return (instant if instant.tzinfo else instant.replace(tzinfo=WARSAW)).astimezone(UTC)
 
 
+class _Name(click.ParamType[str]):
+    """A system or an edition: what a table and a sentence can show, no longer than its column in the database."""
+
+    name = "text"
+
+    def __init__(self, longest: int) -> None:
+        self.longest = longest
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not value.strip() or value != value.strip() or not value.isprintable() or len(value) > self.longest:
+            self.fail(f"write 1 to {self.longest} visible characters, without spaces at the ends", param, ctx)
+        return str(value)
+
+
 @click.group()
 def schemas() -> None:
     """Document types: list editions, import official packages, validate documents."""
@@ -74,8 +88,8 @@ def list_editions(system: str | None, as_json: bool) -> None:
 
 @schemas.command("import")
 @click.argument("source", type=click.Path(path_type=Path))
-@click.option("--system", required=True, help="System code, e.g. NCTS2; any is allowed.")
-@click.option("--edition", required=True, help="A name for this edition.")
+@click.option("--system", type=_Name(40), required=True, help="System code, e.g. NCTS2; any is allowed.")
+@click.option("--edition", type=_Name(80), required=True, help="A name for this edition.")
 @click.option("--from", "starts_at", type=_Instant(), help="In force from this date on (midnight in Poland). Default: always.")
 @click.option("--to", "ends_at", type=_Instant(), help="In force until this date, exclusive. Default: without end.")
 @click.option("--default", is_flag=True, help="This edition counts where it overlaps with others.")

@@ -99,6 +99,8 @@ def _check_place(root: _Element, signature: _Element, payload: _Element) -> None
         raise _uncovered("the signed element stands nowhere")
     if any(sibling is not payload and sibling is not signature for sibling in parent):
         raise _uncovered("beside the signed element stand others that are not signed")
+    if any(text and not text.isspace() for text in (parent.text, *(child.tail for child in parent))):
+        raise _uncovered("beside the signed element stands text that is not signed")
     if sum(1 for _ in root.iter(payload.tag)) != 1:
         raise _uncovered("another element has the same name as the signed one")
     if signature is root:

@@ -90,6 +90,12 @@ def test_unknown_systems_and_editions_are_usage_errors() -> None:
     assert run("validate", "number.xml", "--system", "TEST", "--at", "yesterday").exit_code == 2
 
 
+@pytest.mark.parametrize("name", ["", " ", " X", "X\n", "X\x1b[2J", "X" * 41])
+def test_a_system_is_named_visibly(name: str) -> None:
+    refused = run("import", "one", "--system", name, "--edition", "1")
+    assert (refused.exit_code, "visible characters" in refused.stderr) == (2, True)
+
+
 def test_overlap_and_default(place: Path) -> None:
     take_in("one", "1")
     refused = take_in("two", "2")

@@ -141,6 +141,15 @@ def _with_unsigned_transform(algorithm: str, content: str = "") -> bytes:
     return ENVELOPE.format(inner="", root=made).encode()
 
 
+@pytest.mark.parametrize(("before", "after"), [("{}", ""), ("", "{}")])
+@pytest.mark.parametrize(("text", "verdict"), [("LRN FORGED", "signature.coverage"), ("\n\t ", "valid")])
+def test_no_text_but_white_space_stands_beside_the_signed_element(before: str, after: str, text: str, verdict: str) -> None:
+    content = inner_signed().decode()
+    placed = content.replace("<e:Body>", "<e:Body>" + before.format(text)).replace("</e:Body>", after.format(text) + "</e:Body>")
+    assert placed != content
+    assert code(placed.encode()) == verdict
+
+
 @pytest.mark.parametrize("name", COVERAGE)
 def test_what_is_not_covered_is_refused(name: str) -> None:
     make, expected = COVERAGE[name]

@@ -55,6 +55,39 @@ def test_files_that_include_one_another_in_a_ring_load_once() -> None:
     assert errors(package, "<A><B>x</B></A>") != []
 
 
+@pytest.mark.parametrize("holder", ["a.xsd", "b.xsd"])
+def test_in_a_ring_an_element_without_children_is_a_document_too(holder: str) -> None:
+    files = {
+        "a.xsd": xsd('<xs:include schemaLocation="b.xsd"/><xs:simpleType name="T"><xs:restriction base="xs:int"/></xs:simpleType>'),
+        "b.xsd": xsd('<xs:include schemaLocation="a.xsd"/>'),
+    }
+    files[holder] = files[holder].replace(b"</xs:schema>", b'<xs:element name="A" type="T"/></xs:schema>')
+    package = analyse(files)
+    assert set(package.roots) == {"A"}
+    assert errors(package, "<A>1</A>") == []
+    assert errors(package, "<A>x</A>") != []
+
+
+def test_a_file_that_includes_itself_loads() -> None:
+    package = analyse({"a.xsd": xsd('<xs:include schemaLocation="a.xsd"/><xs:element name="A" type="xs:int"/>')})
+    assert errors(package, "<A>1</A>") == []
+    assert errors(package, "<A>x</A>") != []
+
+
+def test_a_package_of_types_only_is_refused() -> None:
+    only_types = {"t.xsd": xsd('<xs:simpleType name="T"><xs:restriction base="xs:int"/></xs:simpleType>')}
+    file, line, detail = refusal(only_types)
+    assert (file, line) == ("t.xsd", 0)
+    assert "only types" in detail
+
+
+def test_a_refusal_without_a_line_names_none(tmp_path: Path) -> None:
+    with pytest.raises(Failed) as caught:
+        read_files(tmp_path)
+    assert ", line" not in caught.value.text("en")
+    assert ", wiersz" not in caught.value.text("pl")
+
+
 def test_a_file_without_namespace_takes_on_its_includers() -> None:
     package = analyse(
         {
