@@ -39,8 +39,11 @@ class Settings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _known_database(cls, url: str) -> str:
-        if url and not url.startswith("sqlite:///"):
+        path = url.removeprefix("sqlite:///")
+        if url and path == url:
             raise ValueError("only sqlite:///PATH is supported by this version")
+        if url and (not path or path.startswith((":memory:", "file:")) or "?" in path):
+            raise ValueError("write sqlite:///PATH of a file: what is accepted into a database in memory would be lost")
         return url
 
     @field_validator("broker_url")

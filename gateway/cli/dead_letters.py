@@ -49,7 +49,7 @@ def list_(system: str | None, closed: bool, json_: bool) -> None:
 
 
 @dead_letters.command()
-@click.argument("number", type=int)
+@click.argument("number", type=click.IntRange(1, 2**63 - 1))
 @click.option("--content", is_flag=True, help="Print the bytes of an open answer, and nothing else.")
 @click.option("--json", "json_", is_flag=True, help="Print JSON.")
 @plainly
@@ -76,7 +76,7 @@ def show(number: int, content: bool, json_: bool) -> None:
 
 
 @dead_letters.command()
-@click.argument("numbers", type=int, nargs=-1)
+@click.argument("numbers", type=click.IntRange(1, 2**63 - 1), nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="All open ones.")
 @click.option("--fingerprint", help="All open ones that failed alike.")
 @click.option("--json", "json_", is_flag=True, help="Print JSON.")
@@ -122,7 +122,7 @@ def _retry(database: Database, number: int) -> bool:
 
 
 @dead_letters.command()
-@click.argument("number", type=int)
+@click.argument("number", type=click.IntRange(1, 2**63 - 1))
 @click.option("--why", required=True, help="The reason, kept for good.")
 @click.option("--json", "json_", is_flag=True, help="Print JSON.")
 @plainly

@@ -209,7 +209,7 @@ def check(login: str, fingerprint: str, permission: str, party: str, at: datetim
 
 
 @registry.command("end-representation")
-@click.argument("representation_id", type=int)
+@click.argument("representation_id", type=click.IntRange(1, 2**63 - 1))
 @JSON
 def end(representation_id: int, as_json: bool) -> None:
     """End representation REPRESENTATION_ID now; messages accepted before keep their acceptance."""
