@@ -10,7 +10,7 @@ A `Catalogue` never changes; `reader.SchemaReader` replaces it when the database
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from zoneinfo import ZoneInfo
@@ -170,9 +170,10 @@ class Catalogue:
         return {entry.document_type.system for entry in self._by_root.get(root, ())} - {system}
 
 
-def check_overlap(new: Edition, others: Iterable[Edition]) -> None:
+def check_overlap(new: Edition, others: Iterable[Edition], same: Callable[[Edition, Edition, str], bool] = lambda *_: False) -> None:
     """Refuse `new` if at some instant nothing would say which edition counts for a root that it shares with another.
 
+    `same` says of two editions and a root whether the root means the same in both; then it does not matter which counts.
     Raises Failed(schemas.overlap | schemas.dates).
     """
     if new.ends_at <= new.starts_at:
@@ -181,6 +182,9 @@ def check_overlap(new: Edition, others: Iterable[Edition]) -> None:
     for other in peers:
         shared = [root for root in new.documents if root in other.documents]
         clash = _undecided(new, other, shared, [new, *peers]) if shared else None
+        if clash is not None:
+            shared = [root for root in shared if not same(new, other, root)]
+            clash = _undecided(new, other, shared, [new, *peers])
         if clash is not None:
             raise Failed(
                 "schemas.overlap",

@@ -48,6 +48,13 @@ class Package:
             whole.update(path.encode() + b"\0" + hashlib.sha256(self.contents[path]).digest())
         return whole.hexdigest()
 
+    def made_of(self, root: str) -> frozenset[bytes]:
+        """SHA-256 of every file that this root's meaning depends on. Two packages that agree here mean the same by it."""
+        path = self.roots[root].file
+        return frozenset(
+            hashlib.sha256(self.contents[used]).digest() for _, used in _closure(self.files, (self.files[path].namespace, path))
+        )
+
 
 def analyse(contents: Mapping[str, bytes], select: Collection[str] = ()) -> Package:
     """Read all files and find roots and grammars. Raises Failed(schemas.package).

@@ -11,7 +11,9 @@ from sqlalchemy.engine import Connection
 from gateway.database import bump
 from gateway.errors import Failed
 from schemas import tables
+from schemas.archive import unpack
 from schemas.catalogue import ALWAYS, NEVER, Document, Edition, check_overlap
+from schemas.package import Package, analyse
 
 
 def load(connection: Connection) -> tuple[Edition, ...]:
@@ -47,7 +49,7 @@ def save(connection: Connection, edition: Edition, shipped: Iterable[Edition], a
         same = (other.system, other.name) == (edition.system, edition.name)
         if same and (other.shipped or (other.digest != edition.digest and not replace)):
             raise Failed("schemas.taken", edition=edition.name, system=edition.system)
-    check_overlap(edition, others)
+    check_overlap(edition, others, _Sameness())
     known = select(tables.editions.c.id).where(tables.editions.c.system == edition.system, tables.editions.c.edition == edition.name)
     row_id = connection.execute(known).scalar()
     if row_id is not None:
@@ -82,3 +84,19 @@ def save(connection: Connection, edition: Edition, shipped: Iterable[Edition], a
         ],
     )
     bump(connection, "schemas")
+
+
+class _Sameness:
+    """Whether a document means the same in two editions. Official packages repeat some (a technical answer stands in the
+    departure and in the destination package); every package is analysed once."""
+
+    def __init__(self) -> None:
+        self._packages: dict[str, Package] = {}
+
+    def __call__(self, one: Edition, other: Edition, root: str) -> bool:
+        return self._package(one).made_of(root) == self._package(other).made_of(root)
+
+    def _package(self, edition: Edition) -> Package:
+        if edition.digest not in self._packages:
+            self._packages[edition.digest] = analyse(unpack(edition.blob))
+        return self._packages[edition.digest]

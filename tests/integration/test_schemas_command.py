@@ -157,6 +157,18 @@ def test_a_new_edition_keeps_the_directions_of_the_others_unless_told() -> None:
     assert directions == {"1": "out", "2": "out", "3": "in"}
 
 
+def test_a_document_that_two_packages_repeat_word_for_word_is_no_overlap(place: Path) -> None:
+    (place / "two" / "pong.xsd").write_bytes(xsd('<xs:element name="Pong" type="xs:int"/>'))
+    (place / "two" / "ping.xsd").write_bytes((place / "one" / "ping.xsd").read_bytes())
+    assert take_in("one", "departure").exit_code == 0
+    assert take_in("two", "destination").exit_code == 0
+    (place / "two" / "pong.xsd").write_bytes(xsd('<xs:element name="Pong" type="xs:date"/>'))
+    refused = take_in("two", "third")
+    assert refused.exit_code == 2
+    assert "Pong" in refused.output
+    assert "Ping" not in refused.output
+
+
 def test_a_running_server_sees_an_import_soon() -> None:
     upgrade(open_engine(Settings().database))
     live = LiveSchemas([], open_engine(Settings().database), max_age=0.05)
