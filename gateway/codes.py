@@ -379,6 +379,13 @@ CODES: dict[str, Code] = {
         "{person} lacks permission '{permission}' for party {party} at {date}: link '{link}' does not have it, and with two links "
         "only rights present in both count. Add it to that link.",
     ),
+    "authorize.other_sender": Code(
+        "npp",
+        "{person} nie może wysłać dokumentu jako „{sender}” w imieniu podmiotu {party}. Podaj jako nadawcę identyfikator tego podmiotu, "
+        "agencji, która go reprezentuje, albo idSISC osoby.",
+        "{person} cannot send a document as '{sender}' on behalf of party {party}. Name as sender an identifier of that party, of the "
+        "agency that represents it, or the person's idSISC.",
+    ),
     "authorize.registry_unavailable": Code(
         "npp",
         "Rejestr uprawnień jest niedostępny, dokumentu nie przyjęto. Wyślij go ponownie później.",

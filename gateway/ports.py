@@ -89,9 +89,12 @@ class Registry(Protocol):
         """The registry moved: what is cached counts no more."""
         ...
 
-    def authorize(self, account_id: int, fingerprint: str, permission: str, party: str | None, at: datetime) -> Decision:
+    def authorize(
+        self, account_id: int, fingerprint: str, permission: str, party: str | None, at: datetime, sender: str | None
+    ) -> Decision:
         """May the holder of this certificate (SHA-256 of its DER, hex), calling from this account, do `permission`
-        (e.g. NCTS2/CC015C) for the party with this identifier at that instant? Missing data means Denied."""
+        (e.g. NCTS2/CC015C) for the party with this identifier at that instant, in a document that names `sender` as its
+        sender? Missing data means Denied."""
         ...
 
 

@@ -61,7 +61,7 @@ class DatabaseRegistry:
         self._engine = engine
         self._watch = GenerationWatch(engine, max_age)
         self._size = size
-        self._remembered: dict[tuple[int, str, str, str | None], _Remembered] = {}
+        self._remembered: dict[tuple[int, str, str, str | None, str | None], _Remembered] = {}
         self._lock = threading.Lock()
 
     def refresh(self) -> int:
@@ -69,16 +69,25 @@ class DatabaseRegistry:
         return self._watch.number(fresh=True)
 
     def authorize(
-        self, account_id: int, fingerprint: str, permission: str, party: str | None, at: datetime, *, fresh: bool = False
+        self,
+        account_id: int,
+        fingerprint: str,
+        permission: str,
+        party: str | None,
+        at: datetime,
+        sender: str | None = None,
+        *,
+        fresh: bool = False,
     ) -> Decision:
         """May the holder of this certificate (SHA-256 of its DER, hex), calling from this account, do `permission` for the
-        party with this identifier or idSISC at that aware instant? `fresh` passes the cache by.
+        party with this identifier or idSISC at that aware instant, in a document that names `sender` as its sender (None: it
+        names none)? `fresh` passes the cache by.
 
         Missing data means Denied, and so does a database that does not answer. Raises ValueError for a naive instant.
         """
         if at.tzinfo is None:
             raise ValueError("an instant needs a time zone")
-        key = (account_id, fingerprint, permission, party)
+        key = (account_id, fingerprint, permission, party, sender)
         try:
             number = self._watch.number(fresh)
             known = self._remembered.get(key)
@@ -91,11 +100,11 @@ class DatabaseRegistry:
                 facts = known.facts  # a denial names the instant, so it is worded anew
         except SQLAlchemyError:
             return Denied("authorize.registry_unavailable", {}, -1)
-        decision = decide(facts, permission, party, at)
+        decision = decide(facts, permission, party, at, sender)
         self._remember(key, facts, decision, at)
         return decision
 
-    def _remember(self, key: tuple[int, str, str, str | None], facts: Facts, decision: Decision, at: datetime) -> None:
+    def _remember(self, key: tuple[int, str, str, str | None, str | None], facts: Facts, decision: Decision, at: datetime) -> None:
         dated = edges(facts)
         since = max((edge for edge in dated if edge <= at), default=NEVER)
         until = min((edge for edge in dated if edge > at), default=FOREVER)

@@ -8,7 +8,9 @@ The rules, in order; the first that fails is the answer (see docs/reference/regi
 4. the document names a party, and the party is registered;
 5. some way leads from the person to the party at that instant with the permission: a direct representation, or two
    links person -> agency -> party that both have it. Any way that grants wins; if none does, the reason is that of the
-   way that came nearest. A person has no way to himself: who trades in his own name is registered as an entity too.
+   way that came nearest. A person has no way to himself: who trades in his own name is registered as an entity too;
+6. the sender that the document names, if it names one, is on that way: the party, the agency or the person. Customs answers
+   are given to whom the document names as its sender, so nobody may write another's name there.
 """
 
 from __future__ import annotations
@@ -34,8 +36,9 @@ class _Obstacle:
     context: dict[str, object]
 
 
-def decide(facts: Facts, permission: str, party: str | None, at: datetime) -> Decision:
-    """May the caller of `facts` do `permission` for `party` at the aware instant `at`?"""
+def decide(facts: Facts, permission: str, party: str | None, at: datetime, sender: str | None = None) -> Decision:
+    """May the caller of `facts` do `permission` for `party` at the aware instant `at`, signing himself `sender` (None: the
+    document names no sender)?"""
 
     def denied(code: str, **context: object) -> Denied:
         return Denied(code, {**context, "date": in_warsaw(at)}, facts.generation)
@@ -50,7 +53,7 @@ def decide(facts: Facts, permission: str, party: str | None, at: datetime) -> De
         return denied("authorize.unknown_party", party=named)
     nearest: _Obstacle | None = None
     for way in _ways(facts):
-        obstacle = _obstacle(way, permission, at)
+        obstacle = _obstacle(way, permission, at) or _other_sender(way, person, sender)
         if obstacle is None:
             return Granted(tuple(link.words for link in way), person.id_sisc, facts.party.id_sisc, facts.generation)
         if nearest is None or obstacle.nearness > nearest.nearness:
@@ -111,3 +114,10 @@ def _obstacle(way: tuple[Link, ...], permission: str, at: datetime) -> _Obstacle
     if len(way) == 1:
         return _Obstacle(3, "authorize.no_permission", {"link": way[0].words})
     return _Obstacle(4, "authorize.link_lacks_permission", {"link": "; ".join(link.words for link in lacking)})
+
+
+def _other_sender(way: tuple[Link, ...], person: Person, sender: str | None) -> _Obstacle | None:
+    """Why the document may not name this sender; None if it may."""
+    if sender is None or sender == person.id_sisc or any(sender in link.names for link in way):
+        return None
+    return _Obstacle(5, "authorize.other_sender", {"sender": sender[:LONGEST_NAME]})

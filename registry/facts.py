@@ -48,7 +48,8 @@ class Entity:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """One representation; holds in [valid_from, valid_to) and before `ended_at`. `words` say who acts for whom."""
+    """One representation; holds in [valid_from, valid_to) and before `ended_at`. `words` say who acts for whom, `names` are
+    the identifiers and the idSISC of the one acted for."""
 
     representation_id: int
     words: str
@@ -56,6 +57,7 @@ class Link:
     valid_to: datetime | None
     ended_at: datetime | None
     rights: frozenset[str]
+    names: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,10 @@ TO_AGENCIES: Select[int, int | None, int, datetime, datetime | None, datetime | 
 )
 RIGHTS = select(permissions.c.representation_id, permissions.c.permission).where(
     permissions.c.representation_id.in_(bindparam("links", expanding=True))
+)
+NAMES = union_all(
+    select(identifiers.c.entity_id, identifiers.c.value).where(identifiers.c.entity_id.in_(bindparam("entities", expanding=True))),
+    select(entities.c.entity_id, entities.c.id_sisc).where(entities.c.entity_id.in_(bindparam("entities", expanding=True))),
 )
 
 
@@ -155,11 +161,13 @@ def _links(connection: Connection, person: Person, party: Entity) -> tuple[tuple
     reachable = {row.principal_id for row in firsts}
     seconds = [row for row in rows if row.agency_id is None or row.agency_id in reachable]
     rights = _rights(connection, [row.representation_id for row in (*seconds, *firsts)])
+    names = _names(connection, {party.entity_id, *reachable})
 
     def link(row: Row[*tuple[object, ...]], representative: str, principal: str) -> Link:
         words = f"representation {row.representation_id}: {representative} -> {principal}"
+        held = frozenset(rights.get(row.representation_id, ()))
         return Link(
-            row.representation_id, words, row.valid_from, row.valid_to, row.ended_at, frozenset(rights.get(row.representation_id, ()))
+            row.representation_id, words, row.valid_from, row.valid_to, row.ended_at, held, frozenset(names.get(row.principal_id, ()))
         )
 
     direct = tuple(link(row, person.name, party.name) for row in seconds if row.agency_id is None)
@@ -179,3 +187,10 @@ def _rights(connection: Connection, links: Iterable[int]) -> dict[int, list[str]
         for representation_id, permission in connection.execute(RIGHTS, {"links": wanted}):
             rights.setdefault(representation_id, []).append(permission)
     return rights
+
+
+def _names(connection: Connection, wanted: set[int]) -> dict[int, list[str]]:
+    names: dict[int, list[str]] = {}
+    for entity_id, name in connection.execute(NAMES, {"entities": sorted(wanted)}):
+        names.setdefault(entity_id, []).append(name)
+    return names

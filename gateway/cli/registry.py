@@ -183,9 +183,10 @@ def _plain(value: object) -> str:
 @click.option("--fingerprint", required=True, help="SHA-256 of the signing certificate, hexadecimal.")
 @click.option("--permission", required=True, help="What is to be done, e.g. NCTS2/CC015C.")
 @click.option("--party", required=True, help="Identifier or idSISC of the party named in the document.")
+@click.option("--sender", help="The sender the document names, if it names one.")
 @AT
 @JSON
-def check(login: str, fingerprint: str, permission: str, party: str, at: datetime | None, as_json: bool) -> None:
+def check(login: str, fingerprint: str, permission: str, party: str, sender: str | None, at: datetime | None, as_json: bool) -> None:
     """Print the decision the gateway would take, and why. Exit code 0 granted, 1 denied, 2 it could not be judged."""
     with _database() as engine:
         account = Accounts(engine, max_age=0).find(login)
@@ -194,7 +195,7 @@ def check(login: str, fingerprint: str, permission: str, party: str, at: datetim
             return
         instant = at or datetime.now(UTC)
         digits = fingerprint.replace(":", "").lower()
-        decision = DatabaseRegistry(engine).authorize(account.account_id, digits, permission, party, instant, fresh=True)
+        decision = DatabaseRegistry(engine).authorize(account.account_id, digits, permission, party, instant, sender, fresh=True)
     if isinstance(decision, Granted):
         answer: dict[str, object] = {"granted": True, "via": list(decision.via), "person": decision.person, "party": decision.party}
         sentence = f"granted at {in_warsaw(instant)} by {'; '.join(decision.via)}"

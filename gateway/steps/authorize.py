@@ -25,6 +25,7 @@ def authorize(verified: Verified, registry: Registry) -> Authorized:
         identified.profile.permission,
         verified.keys.party,
         received.received_at,
+        verified.keys.sender,
     )
     if isinstance(decision, Denied):
         raise NotAuthorized(decision)

@@ -252,6 +252,16 @@ def crowd(engine: Engine, count: int) -> None:
         bump(connection, "registry")
 
 
+@pytest.mark.parametrize(
+    ("sender", "expected"),
+    [(AGENCY, "granted"), ("7000000015", "granted"), (CLIENT, "granted"), ("852963747", "granted"), (COMPANY, "authorize.other_sender")],
+)
+def test_nobody_writes_anothers_name_as_sender(engine: Engine, sender: str, expected: str) -> None:
+    registry, number = DatabaseRegistry(engine), account_id(engine)
+    assert code(registry.authorize(number, FINGERPRINT, NEEDED, CLIENT, AT)) == "granted"
+    assert code(registry.authorize(number, FINGERPRINT, NEEDED, CLIENT, AT, sender)) == expected
+
+
 def test_ten_thousand_representations_are_not_scanned(engine: Engine) -> None:
     crowd(engine, 5_000)
     statements: list[tuple[str, object]] = []
@@ -263,7 +273,7 @@ def test_ten_thousand_representations_are_not_scanned(engine: Engine) -> None:
     assert code(registry.authorize(number, FINGERPRINT, NEEDED, "X0000000000001000", AT)) == "granted"
     assert code(registry.authorize(number, FINGERPRINT, NEEDED, CLIENT, AT)) == "granted"
     asked = list(statements)
-    assert len(asked) <= 3 * 7 + 1
+    assert len(asked) <= 3 * 8 + 1
     searched = 0
     with engine.connect() as connection:
         for sql, args in asked:

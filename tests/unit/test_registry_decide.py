@@ -108,7 +108,11 @@ def test_row(row: str) -> None:
 def test_every_row_of_the_page_is_tested() -> None:
     page = (Path(__file__).resolve().parents[2] / "docs/reference/registry.md").read_text()
     written = set(re.findall(r"`((?:authorize|certificate)\.[a-z_]+)`", page))
-    tested = {expected for _, expected in TABLE.values()} | {"authorize.no_party", "authorize.registry_unavailable"}
+    tested = {expected for _, expected in TABLE.values()} | {
+        "authorize.no_party",
+        "authorize.registry_unavailable",
+        "authorize.other_sender",
+    }
     assert written | {"granted"} == tested | {"granted"}
 
 
@@ -151,3 +155,37 @@ def test_a_long_party_is_cut_in_the_reason() -> None:
     denied = decide(replace(NO_WAY, party=None), NEEDED, "x" * 10_000, AT)
     assert isinstance(denied, Denied)
     assert len(CODES[denied.code].text("pl", denied.context)) < 300
+
+
+PARTYS_NAMES, AGENCYS_NAMES = frozenset({PARTY, "8529637413"}), frozenset({"PL700000001500000"})
+BOTH_WAYS = replace(
+    FACTS,
+    direct=(replace(link(10, "NCTS2/CC014C"), names=PARTYS_NAMES),),
+    chains=((replace(link(1, "*"), names=AGENCYS_NAMES), replace(link(2, "*"), names=PARTYS_NAMES)),),
+)
+
+
+@pytest.mark.parametrize(
+    ("permission", "sender", "expected"),
+    [
+        (NEEDED, None, "granted"),
+        (NEEDED, PARTY, "granted"),
+        (NEEDED, "8529637413", "granted"),
+        (NEEDED, "PL700000001500000", "granted"),
+        (NEEDED, FACTS.person.id_sisc, "granted"),
+        (NEEDED, "PL777000111100000", "authorize.other_sender"),
+        (NEEDED, "", "authorize.other_sender"),
+        ("NCTS2/CC014C", "PL700000001500000", "granted"),  # by the chain; the direct way does not lead over the agency
+    ],
+)
+def test_the_sender_a_document_names_stands_on_the_way(permission: str, sender: str | None, expected: str) -> None:
+    decision = decide(BOTH_WAYS, permission, PARTY, AT, sender)
+    assert (decision.code if isinstance(decision, Denied) else "granted") == expected
+
+
+def test_who_acts_for_a_party_alone_does_not_write_his_agency_as_sender() -> None:
+    direct_only = replace(BOTH_WAYS, chains=())
+    denied = decide(direct_only, "NCTS2/CC014C", PARTY, AT, "PL700000001500000")
+    assert isinstance(denied, Denied)
+    assert denied.code == "authorize.other_sender"
+    _assert_text_is_complete(denied)
