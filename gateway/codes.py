@@ -413,6 +413,12 @@ CODES: dict[str, Code] = {
         "System {system} says that it has this message already ({detail}), though it was sent for the first time. Find out there "
         "what was taken under its identifier, then retry or discard.",
     ),
+    "deliver.abandoned": Code(
+        "none",
+        "Doręczanie do {system} przerwano {lost} razy z rzędu bez wyniku (proces zakończył się lub stanął). Sprawdź dziennik, potem ponów.",
+        "The delivery to {system} was broken off {lost} times in a row without an outcome (its process ended or stood still). See the "
+        "log, then retry.",
+    ),
     "deliver.misconfigured": Code(
         "none",
         "System {system} nie dopuścił wywołania: {detail}. Sprawdź adres i sekret w ustawieniach ({settings}), potem ponów.",

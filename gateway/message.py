@@ -263,7 +263,10 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A claimed delivery: one accepted message on its way to one system, held under a fencing number."""
+    """A claimed delivery: one accepted message on its way to one system, held under a fencing number.
+
+    `lost` counts the claims before this one that ended without an outcome: their worker died or slept.
+    """
 
     delivery_id: int
     sys_ref: str
@@ -275,6 +278,7 @@ class Job:
     fence: int
     deadline_at: datetime
     request: Request | None = None
+    lost: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ log = structlog.get_logger("brama.worker")
 POLL = 0.2  # seconds between looks into an empty queue
 AT_ONCE = 16  # deliveries in work at once
 SWEEP = timedelta(minutes=1)
+LOST_CLAIMS = 5  # workers that may be lost over one message before a person must look at it
 
 
 class Worker:
@@ -88,6 +89,10 @@ class Worker:
 
     async def _attempt(self, job: Job, journey: Journey) -> None:
         channel = self._shop.channel
+        if job.lost >= LOST_CLAIMS:
+            channel.dead(job, Failed("deliver.abandoned", system=job.system, lost=job.lost), self._now(), journey.timeline)
+            log.error("delivery_dead", sys_ref=job.sys_ref, code="deliver.abandoned")
+            return
         try:
             delivered = await self._shop.dispatching.dispatch(job, journey)
         except Deferred as error:

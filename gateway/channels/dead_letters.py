@@ -47,7 +47,7 @@ def retry(connection: Connection, number: int, at: datetime) -> bool:
     connection.execute(
         update(deliveries)
         .where(deliveries.c.id == row.id, deliveries.c.state == "dead")
-        .values(state="due", due_at=at, deadline_at=at + timedelta(seconds=row.deadline_seconds), attempts=0, ended_at=None)
+        .values(state="due", due_at=at, deadline_at=at + timedelta(seconds=row.deadline_seconds), attempts=0, lost=0, ended_at=None)
     )
     store.remember(connection, row.message, at, "retried", "ok", f"dead letter {number}")
     return True

@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, insert, or_, select, text, update
+from sqlalchemy import and_, case, insert, or_, select, text, update
 from sqlalchemy.engine import Connection
 
 from gateway.channels.tables import dead_letters, deliveries, requests
@@ -58,7 +58,11 @@ class DatabaseChannel:
                     update(deliveries)
                     .where(deliveries.c.id.in_(chosen))
                     .values(
-                        state="claimed", fence=deliveries.c.fence + 1, attempts=deliveries.c.attempts + 1, claimed_until=at + self._lease
+                        state="claimed",
+                        fence=deliveries.c.fence + 1,
+                        attempts=deliveries.c.attempts + 1,
+                        lost=case((deliveries.c.state == "claimed", deliveries.c.lost + 1), else_=deliveries.c.lost),
+                        claimed_until=at + self._lease,
                     )
                     .returning(deliveries.c.id)
                 )
@@ -111,7 +115,7 @@ class DatabaseChannel:
         with self._database.writing() as connection:
             row = self._own(connection, job)
             connection.execute(
-                update(deliveries).where(deliveries.c.id == job.delivery_id).values(state="due", due_at=due_at, claimed_until=None)
+                update(deliveries).where(deliveries.c.id == job.delivery_id).values(state="due", due_at=due_at, claimed_until=None, lost=0)
             )
             store.remember(connection, row.message, _begun(timeline, at), "deliver", error.code, error.text("en"), timeline)
 
@@ -189,6 +193,7 @@ def _job(row: AnyRow) -> Job:
             party=fields[messages.c.party],
         ),
         attempts=fields[deliveries.c.attempts],
+        lost=fields[deliveries.c.lost],
         fence=fields[deliveries.c.fence],
         deadline_at=fields[deliveries.c.deadline_at],
         request=request,

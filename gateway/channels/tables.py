@@ -18,6 +18,7 @@ deliveries = Table(
     Column("deadline_at", Instant, nullable=False),
     Column("deadline_seconds", Float, nullable=False),
     Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("lost", Integer, nullable=False, server_default="0"),  # claims in a row that ended without an outcome
     Column("fence", BigInteger, nullable=False, server_default="0"),
     Column("claimed_until", Instant),
     Column("flow_state", String(40)),

@@ -7,13 +7,18 @@ from datetime import timedelta
 
 import pytest
 
+from gateway.bootstrap import Workshop
 from gateway.channels import dead_letters as desk
+from gateway.channels.answers import AnswerDesk
 from gateway.channels.committer import SqliteCommitter
 from gateway.channels.queue import DatabaseChannel, LostLease, fingerprint, status
 from gateway.database import Database
 from gateway.errors import Deferred, Failed, Rejected
 from gateway.message import Job, Request
+from gateway.pipeline import Dispatching
+from gateway.profile import RetryPolicy
 from gateway.storage import messages as store
+from gateway.worker import LOST_CLAIMS, Worker
 from tests.walk import AT, FixedProfiles, accepted, received
 
 LEASE = 60
@@ -172,3 +177,24 @@ def test_a_delivery_that_ran_out_of_time_says_so(database: Database, channel: Da
         message = store.find(connection, sys_ref)
         assert message is not None
         assert "deadline" in store.events(connection, message.id)[-1].detail
+
+
+def test_claims_that_end_without_an_outcome_are_counted_until_there_is_one(database: Database, channel: DatabaseChannel) -> None:
+    put(database, b"<a/>")
+    lost = [only(channel, AT + seconds(LEASE * n)).lost for n in range(4)]
+    assert lost == [0, 1, 2, 3]
+    job = only(channel, AT + seconds(LEASE * 4))
+    channel.later(job, Deferred("deliver.unavailable", system="NCTS2", detail="x"), RetryPolicy((1.0,), 1e6), AT, ())
+    assert only(channel, AT + seconds(LEASE * 6)).lost == 0
+
+
+def test_a_message_that_takes_its_workers_with_it_is_put_aside(database: Database, channel: DatabaseChannel) -> None:
+    put(database, b"<poison/>", b"<good/>")
+    for n in range(LOST_CLAIMS + 1):
+        poison, good = channel.claim(2, AT + seconds(LEASE * n))
+    shop = Workshop(FixedProfiles(), channel, Dispatching({}, channel, AnswerDesk(database, FixedProfiles()), lambda: AT), database)  # type: ignore[arg-type]
+    asyncio.run(Worker(shop, lambda: AT)._work(poison))
+    with database.reading() as connection:
+        (letter,) = desk.listed(connection)
+    assert (letter.code, letter.sys_ref) == ("deliver.abandoned", poison.sys_ref)
+    assert good.sys_ref != poison.sys_ref

@@ -169,6 +169,7 @@ def upgrade() -> None:
         sa.Column("deadline_at", Instant(), nullable=False),
         sa.Column("deadline_seconds", sa.Float(), nullable=False),
         sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("lost", sa.Integer(), server_default="0", nullable=False),
         sa.Column("fence", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("claimed_until", Instant(), nullable=True),
         sa.Column("flow_state", sa.String(length=40), nullable=True),
