@@ -16,7 +16,6 @@ import structlog
 from gateway.bootstrap import Gatehouse
 from gateway.endpoints.http import HttpReply, text
 from gateway.errors import Deferred, Rejected
-from gateway.observability.metrics import exposition
 
 log = structlog.get_logger("brama.http")
 
@@ -92,7 +91,7 @@ class Application:
                 return self._too_slow(taken)
             return await self._house.answer_door.handle(path.removeprefix("/systems/").removesuffix("/answers"), headers, body)
         if path == "/metrics" and scope["method"] in ("GET", "HEAD") and self._may_read_metrics(scope):
-            counted = await asyncio.to_thread(exposition, self._house.database.engine)  # counts all rows there are
+            counted = await asyncio.to_thread(self._house.metrics.exposition)
             return HttpReply(200, {"content-type": "text/plain; version=0.0.4; charset=utf-8"}, counted)
         return self._plain(scope, path)
 

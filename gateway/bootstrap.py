@@ -23,6 +23,7 @@ from gateway.endpoints.answers import AnswerDoor
 from gateway.endpoints.soap.door import SoapDoor
 from gateway.errors import Failed
 from gateway.migrations import current, newest
+from gateway.observability.metrics import Metrics
 from gateway.pipeline import Accepting, Dispatching
 from gateway.ports import Adapter, Schemas
 from gateway.profile import SystemProfile
@@ -90,6 +91,7 @@ class Gatehouse:
     database: Database
     soap_door: SoapDoor
     answer_door: AnswerDoor
+    metrics: Metrics
 
     def trouble(self) -> str | None:
         """Why it is not ready, or None."""
@@ -130,6 +132,7 @@ def open_gatehouse(settings: Settings) -> Iterator[Gatehouse]:
     dispatching = Dispatching(connect(settings, profiles, parser), channel, desk, clock.now)
     with ThreadPoolExecutor(LARGE_AT_ONCE, "large") as pool:
         accepting = build_accepting(settings, database, profiles, schemas, parser, clock, pool)
+        metrics = Metrics(database.engine)
         soap_door = SoapDoor(
             accept=accepting.accept,
             mailbox=Mailbox(database, clock.now, claim_seconds=settings.claim_seconds, token_window=settings.token_window),
@@ -137,8 +140,9 @@ def open_gatehouse(settings: Settings) -> Iterator[Gatehouse]:
             clock=clock,
             settings=settings,
             pool=pool,
+            refused=metrics.refused,
         )
-        yield Gatehouse(settings, database, soap_door, AnswerDoor(dispatching, desk, clock.now))
+        yield Gatehouse(settings, database, soap_door, AnswerDoor(dispatching, desk, clock.now), metrics)
 
 
 def build_accepting(

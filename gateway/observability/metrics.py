@@ -1,11 +1,12 @@
-"""Metrics: one annotated list. Totals come from the database, so any process answers for all of them."""
+"""Metrics: one annotated list. Totals come from the database, so any process answers for all of them; refused calls, of which
+nothing is stored, are counted by each process for itself."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, Counter, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from sqlalchemy import text
@@ -53,8 +54,20 @@ class _FromDatabase(Collector):
                 yield family
 
 
-def exposition(engine: Engine) -> bytes:
-    """The Prometheus text format."""
-    registry = CollectorRegistry()
-    registry.register(_FromDatabase(engine))
-    return generate_latest(registry)
+class Metrics:
+    """What one process tells: totals of all processes from the database, and the calls that it refused itself."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._registry = CollectorRegistry()
+        self._registry.register(_FromDatabase(engine))
+        self._refused = Counter(
+            "brama_refused_calls", "Calls answered with a fault; nothing else is kept of them.", ["code"], registry=self._registry
+        )
+
+    def refused(self, code: str) -> None:
+        """Count a call that got a fault. `code` is one of the catalogue, so there is a bounded number of them."""
+        self._refused.labels(code).inc()
+
+    def exposition(self) -> bytes:
+        """The Prometheus text format. Counts all rows there are: call it beside the event loop."""
+        return generate_latest(self._registry)

@@ -315,3 +315,17 @@ def test_thirty_two_costly_documents_at_once_end_soon(sturdy: Estate, caller: Ca
     assert {reply.fault[1] for reply in replies if reply is not None} <= {COMMUNICATION, BUSY}
     assert time.monotonic() - started < 25
     assert sturdy.peak_memory() < 600 * MEGABYTE
+
+
+def test_refused_calls_are_counted_by_code(caller: Caller) -> None:
+    def counted() -> float:
+        found = re.search(r'^brama_refused_calls_total\{code="parse.malformed"\} (\S+)$', http_get(caller, "/metrics"), re.MULTILINE)
+        return float(found[1]) if found else 0.0
+
+    before = counted()
+    assert caller.send(b"<not closed").status == 500
+    assert counted() == before + 1
+
+
+def http_get(caller: Caller, path: str) -> str:
+    return post(caller.estate.url, path, b"", {}, "GET").body.decode()

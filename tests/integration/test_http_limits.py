@@ -170,8 +170,9 @@ def test_metrics_are_not_for_who_is_not_from_here(client: str) -> None:
     assert asyncio.run(call(application(), "/metrics", method="GET", client=client))[0] == 404
 
 
-def test_counting_for_the_metrics_does_not_hold_up_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_counting_for_the_metrics_does_not_hold_up_the_event_loop() -> None:
     threads: list[int] = []
-    monkeypatch.setattr(asgi, "exposition", lambda _: threads.append(threading.get_ident()) or b"brama_messages 1")
-    assert asyncio.run(call(application(), "/metrics", method="GET")) == (200, b"brama_messages 1")
+    app = application()
+    app._house.metrics = SimpleNamespace(exposition=lambda: threads.append(threading.get_ident()) or b"brama_messages 1")
+    assert asyncio.run(call(app, "/metrics", method="GET")) == (200, b"brama_messages 1")
     assert threads != [threading.get_ident()]

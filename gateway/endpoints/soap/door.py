@@ -74,9 +74,19 @@ class SoapDoor:
     """The SEAP channel. Knows its keepers by their promises only; `pool` reads large requests (None: the loop's own)."""
 
     def __init__(
-        self, *, accept: Accept, mailbox: Mailbox, accounts: Accounts, clock: Clock, settings: Settings, pool: Executor | None = None
+        self,
+        *,
+        accept: Accept,
+        mailbox: Mailbox,
+        accounts: Accounts,
+        clock: Clock,
+        settings: Settings,
+        pool: Executor | None = None,
+        refused: Callable[[str], None] = lambda _code: None,
     ) -> None:
+        """`refused` is told the code of every fault."""
         self._accept = accept
+        self._refused = refused
         self._mailbox = mailbox
         self._accounts = accounts
         self._clock = clock
@@ -103,6 +113,7 @@ class SoapDoor:
     def refuse(self, error: GatewayError) -> HttpReply:
         """The fault for a request that was never read: too many at once, too large, the channel closed."""
         _log.warning("soap.refused", code=error.code)
+        self._refused(error.code)
         return _fault(None, None, error)
 
     def _file(self, query: str) -> HttpReply:
@@ -129,9 +140,11 @@ class SoapDoor:
             return await serve(_Call(addressing, proven, at, element, large))
         except GatewayError as error:
             _log.warning("soap.refused", code=error.code, operation=operation, **_noted(error))
+            self._refused(error.code)
             return _fault(addressing, operation, error)
         except Exception as error:
             _log.exception("soap.failed", operation=operation, kind=type(error).__name__)
+            self._refused("unexpected")
             return _fault(addressing, operation, error)
 
     def _prove(self, envelope: Envelope, at: datetime) -> Proven:
