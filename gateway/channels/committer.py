@@ -279,16 +279,17 @@ class SqliteCommitter:
             cursor.execute(self._insert["attachments"], (message, position, attachment.filename, attachment.mime, attachment.content))
         steps = self._steps(entry, received)
         cursor.execute(self._insert["history"], (message, received_at, "accept", entry.code or "ok", entry.detail, steps))
-        self._insert_receipt(cursor, message, account, received, entry.receipt)
+        now = to_micros(self._now())
+        self._insert_receipt(cursor, message, account, received, entry.receipt, now)
         if accepted:
             deadline = self._profiles.system(document_type.system).retry.deadline
-            due = to_micros(self._now())
             cursor.execute(
-                self._insert["deliveries"], (message, document_type.system, "due", due, due + int(deadline * 1e6), deadline, 0, 0, None)
+                self._insert["deliveries"], (message, document_type.system, "due", now, now + int(deadline * 1e6), deadline, 0, 0, None)
             )
 
-    def _insert_receipt(self, cursor: sqlite3.Cursor, message: int | None, account: int, received: Received, receipt: Receipt) -> None:
-        now = to_micros(self._now())
+    def _insert_receipt(
+        self, cursor: sqlite3.Cursor, message: int | None, account: int, received: Received, receipt: Receipt, now: int
+    ) -> None:
         digest = received.digest  # of the message: one receipt a message, whatever its bytes
         cursor.execute(
             self._insert["mailbox"], (str(uuid4()), account, message, receipt.kind, f"{receipt.kind}.xml", digest, receipt.content, now)

@@ -99,6 +99,8 @@ _ILLEGAL = re.compile(r"[\x00-\x08\x0b-\x1f]")  # a carriage return would need a
 
 
 def _text(value: str) -> str:
+    if value.isprintable() and not ("&" in value or "<" in value or ">" in value):  # nearly always: nothing to do
+        return value
     return escape(_ILLEGAL.sub("", value))
 
 
