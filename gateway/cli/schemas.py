@@ -22,6 +22,8 @@ from gateway.database import StoreBusy, open_engine, writing
 from gateway.errors import GatewayError, Rejected
 from gateway.message import Direction, DocumentType, Violation
 from gateway.migrations import upgrade
+from gateway.security.signatures import detach
+from gateway.security.structure import SIGNATURE
 from gateway.security.xml import HardenedParser
 from gateway.settings import Settings
 from schemas import store
@@ -32,7 +34,6 @@ from schemas.package import Package, analyse
 from schemas.reader import SchemaReader
 from schemas.shipped import documents, shipped_editions
 
-SIGNATURE = "{http://www.w3.org/2000/09/xmldsig#}Signature"
 CANNOT = 2  # exit code: could not judge, could not import
 
 
@@ -236,14 +237,9 @@ class _Judge:
 
 
 def _set_aside(root: _Element) -> _Element:
-    """Take an enveloped signature out, its tail text put back: the tree that is validated is the tree that is digested."""
+    """The tree without its enveloped signatures, as the door validates it."""
     for signature in root.findall(SIGNATURE):
-        tail, before = signature.tail or "", signature.getprevious()
-        root.remove(signature)
-        if before is not None:
-            before.tail = (before.tail or "") + tail
-        else:
-            root.text = (root.text or "") + tail
+        detach(signature)
     return root
 
 

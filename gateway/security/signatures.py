@@ -68,10 +68,10 @@ class Verifier:
         except Rejected as defect:
             for signature in signatures:
                 if signature.getparent() is root:
-                    _detach(signature)
+                    detach(signature)
             return Candidate(root, defect)
         if prepared.parts.element is not root:
-            _detach(prepared.parts.element)
+            detach(prepared.parts.element)
         payload = prepared.coverage.payload
         return Candidate(root if payload is root else standalone(payload), prepared)
 
@@ -138,7 +138,7 @@ class Verifier:
         return holder
 
 
-def _detach(signature: _Element) -> None:
+def detach(signature: _Element) -> None:
     """Remove the signature; lxml takes the text behind it along, so that goes back first."""
     parent, before, tail = signature.getparent(), signature.getprevious(), signature.tail
     if parent is None:
