@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from datetime import UTC, datetime
 from uuid import uuid4
 
 from lxml import etree
 
+from gateway.channels.committer import SqliteCommitter
+from gateway.database import Database
 from gateway.errors import Rejected
 from gateway.message import (
     Accepted,
@@ -76,3 +79,16 @@ def accepted(call: Received, *, generation: int = 0, keys: BusinessKeys | None =
 
 def refused(call: Received, code: str = "signature.missing", generation: int | None = None) -> Refused:
     return Refused(identified(call), Rejected(code), (), Receipt("NPP", b"<NPP/>"), generation)
+
+
+def put(database: Database, *contents: bytes, account: int = 1) -> list[str]:
+    """Record these as accepted messages, one after another; gives their sysRefs."""
+    calls = [received(content, account=account) for content in contents]
+
+    async def one_by_one() -> None:
+        keeper = SqliteCommitter(database, FixedProfiles(), lambda: AT, bound=100, token_window=300)
+        for call in calls:
+            await keeper.record(accepted(call))
+
+    asyncio.run(one_by_one())
+    return [call.sys_ref for call in calls]

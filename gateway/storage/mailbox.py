@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, exists, func, insert, or_, select, update
+from sqlalchemy import and_, exists, insert, or_, select, update
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError, OperationalError
 
@@ -110,13 +110,6 @@ class Mailbox:
             connection.execute(insert(nonces).values(account_id=account_id, nonce=nonce, expires_at=at + self._nonce_life))
         except IntegrityError:
             raise Rejected("token.refused") from None
-
-
-def waiting(connection: Connection, account_id: int) -> int:
-    """How many documents an account has not collected."""
-    return connection.execute(
-        select(func.count()).select_from(collections).where(collections.c.account_id == account_id, collections.c.collected_at.is_(None))
-    ).scalar_one()
 
 
 def put(

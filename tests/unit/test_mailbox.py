@@ -9,11 +9,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from gateway.channels.committer import SqliteCommitter
 from gateway.database import LOCK_LIMIT, Database
 from gateway.errors import Deferred, Rejected
 from gateway.storage.mailbox import HandedOut, Mailbox
-from tests.walk import AT, FixedProfiles, accepted, received
+from tests.walk import AT, put
 
 CLAIM = 180
 
@@ -23,16 +22,8 @@ def box(database: Database) -> Mailbox:
     return Mailbox(database, lambda: AT, claim_seconds=CLAIM, token_window=300)
 
 
-def put(database: Database, number: int, account: int = 1) -> list[str]:
-    calls = [received(b"<m n='%d'/>" % n, account=account) for n in range(number)]
-
-    async def together() -> None:
-        keeper = SqliteCommitter(database, FixedProfiles(), lambda: AT, bound=100, token_window=300)
-        for call in calls:
-            await keeper.record(accepted(call))
-
-    asyncio.run(together())
-    return [call.sys_ref for call in calls]
+def fill(database: Database, number: int, account: int = 1) -> list[str]:
+    return put(database, *(b"<m n='%d'/>" % n for n in range(number)), account=account)
 
 
 def poll(box: Mailbox, at: datetime = AT, account: int = 1, nonce: str | None = None) -> HandedOut | None:
@@ -46,7 +37,7 @@ def take(box: Mailbox, at: datetime = AT) -> HandedOut:
 
 
 def test_oldest_first_with_has_next_until_the_last(database: Database, box: Mailbox) -> None:
-    sys_refs = put(database, 3)
+    sys_refs = fill(database, 3)
     seen = []
     while (handed := poll(box)) is not None:
         seen.append((handed.sys_ref, handed.has_next))
@@ -55,13 +46,13 @@ def test_oldest_first_with_has_next_until_the_last(database: Database, box: Mail
 
 
 def test_two_polls_at_once_get_two_documents(database: Database, box: Mailbox) -> None:
-    put(database, 2)
+    fill(database, 2)
     assert take(box).document_id != take(box).document_id
     assert poll(box) is None
 
 
 def test_released_and_expired_claims_are_handed_out_again(database: Database, box: Mailbox) -> None:
-    put(database, 1)
+    fill(database, 1)
     first = take(box)
     asyncio.run(box.release(first.document_id, first.claim))
     second = take(box)
@@ -74,18 +65,18 @@ def test_released_and_expired_claims_are_handed_out_again(database: Database, bo
 
 
 def test_another_accounts_documents_stay_out_of_sight(database: Database, box: Mailbox) -> None:
-    put(database, 1, account=1)
+    fill(database, 1, account=1)
     assert poll(box, account=2) is None
 
 
 def test_older_than_a_month_is_not_handed_out_here(database: Database, box: Mailbox) -> None:
-    put(database, 1)
+    fill(database, 1)
     assert poll(box, AT + timedelta(days=31, seconds=1)) is None
     assert poll(box, AT + timedelta(days=30)) is not None
 
 
 def test_used_nonce_gets_nothing_and_claims_nothing(database: Database, box: Mailbox) -> None:
-    put(database, 1)
+    fill(database, 1)
     assert poll(box, account=9, nonce="n") is None
     with pytest.raises(Rejected) as refusal:
         poll(box, account=9, nonce="n")
@@ -94,7 +85,7 @@ def test_used_nonce_gets_nothing_and_claims_nothing(database: Database, box: Mai
 
 
 def test_receipts_and_bytes_come_out_as_they_went_in(database: Database, box: Mailbox) -> None:
-    put(database, 1)
+    fill(database, 1)
     handed = take(box)
     assert (handed.filename, handed.content, handed.mime) == ("UPP.xml", b"<UPP/>", "application/xml")
 

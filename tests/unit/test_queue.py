@@ -10,7 +10,6 @@ import pytest
 from gateway.bootstrap import Workshop
 from gateway.channels import dead_letters as desk
 from gateway.channels.answers import AnswerDesk
-from gateway.channels.committer import SqliteCommitter
 from gateway.channels.queue import DatabaseChannel, LostLease, fingerprint, status
 from gateway.database import Database
 from gateway.errors import Deferred, Failed, Rejected
@@ -19,7 +18,7 @@ from gateway.pipeline import Dispatching
 from gateway.profile import RetryPolicy
 from gateway.storage import messages as store
 from gateway.worker import LOST_CLAIMS, Worker
-from tests.walk import AT, FixedProfiles, accepted, received
+from tests.walk import AT, FixedProfiles, put
 
 LEASE = 60
 POLICY = FixedProfiles().retry
@@ -28,18 +27,6 @@ POLICY = FixedProfiles().retry
 @pytest.fixture
 def channel(database: Database) -> DatabaseChannel:
     return DatabaseChannel(database, claim_seconds=LEASE)
-
-
-def put(database: Database, *contents: bytes) -> list[str]:
-    calls = [received(content) for content in contents]
-
-    async def together() -> None:
-        keeper = SqliteCommitter(database, FixedProfiles(), lambda: AT, bound=100, token_window=300)
-        for call in calls:
-            await keeper.record(accepted(call))
-
-    asyncio.run(together())
-    return [call.sys_ref for call in calls]
 
 
 def seconds(number: float) -> timedelta:
