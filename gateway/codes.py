@@ -458,6 +458,45 @@ CODES: dict[str, Code] = {
         "Plik z sekretem {file}: {detail}. Zapisz w nim jeden losowy sekret (co najmniej 32 znaki) w wierszu.",
         "Secret file {file}: {detail}. Put one random secret (32 characters or more) on a line of it.",
     ),
+    # --- push: handing documents to a trader's own endpoint --------------------------------------------------------------
+    "push.url": Code(
+        "none",
+        "Adres punktu końcowego jest nieprawidłowy: {detail_pl}. Podaj adres taki jak https://edi.firma.example/seap.",
+        "The endpoint's address cannot be used: {detail}. Give one like https://edi.company.example/seap.",
+    ),
+    "push.address": Code(
+        "none",
+        "Nazwa {host} wskazuje adres {address} ({kind_pl}), z którym brama się nie łączy. Podaj adres publiczny albo dodaj sieć do "
+        "BRAMA_PUSH_ALLOW, po czym odblokuj punkt końcowy.",
+        "Name {host} stands for {address} ({kind}), which the gateway does not connect to. Give a public address, or add the network to "
+        "BRAMA_PUSH_ALLOW, then unblock the endpoint.",
+    ),
+    "push.unresolved": Code(
+        "none",
+        "Nie można ustalić adresu nazwy {host}: {detail}. Sprawdź nazwę.",
+        "The address of name {host} cannot be found: {detail}. Check the name.",
+    ),
+    "push.unavailable": Code(
+        "none", "Punkt końcowy {host} jest niedostępny: {detail}.", "Endpoint {host} is unavailable: {detail}."
+    ),
+    "push.in_doubt": Code(
+        "none",
+        "Wysłano do {host}, ale nie wiadomo, czy dokument przyjęto: {detail}. Ponowienie wyśle ten sam dokument z tym samym dispatchId.",
+        "Sent to {host}, but nobody knows whether it was taken: {detail}. A retry sends the same document with the same dispatchId.",
+    ),
+    "push.misconfigured": Code(
+        "none",
+        "Punkt końcowy {host} nie wpuszcza bramy: {detail}. Sprawdź adres, login i hasło punktu końcowego.",
+        "Endpoint {host} does not let the gateway in: {detail}. Check the endpoint's address, login and password.",
+    ),
+    "push.later": Code(
+        "none", "Punkt końcowy {host} prosi o ponowienie: {detail}.", "Endpoint {host} asks to be called again: {detail}."
+    ),
+    "push.refused": Code(
+        "none",
+        "Punkt końcowy {host} odmówił przyjęcia dokumentu: {detail}. Dokument czeka w skrzynce.",
+        "Endpoint {host} refused the document: {detail}. It waits in the mailbox.",
+    ),
     "unexpected": Code(
         "none",
         "Nieoczekiwany błąd: {kind}. Zobacz dziennik zdarzeń.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal
 
@@ -35,6 +36,12 @@ class Settings(BaseSettings):
     issuer: str = Field(default="Brama", description="the gateway's name in receipts")
     metrics_for: Literal["loopback", "everyone"] = Field(default="loopback", description="who may read /metrics")
     claim_seconds: float = Field(default=180, description="how long a polled document or a claimed delivery is held")
+    push_allow: str = Field(default="", description="networks that push endpoints may be in although they are not public, by commas")
+    push_seconds: float = Field(default=30, gt=0, description="for one call to a push endpoint, from looking its name up to its answer")
+    push_at_once: int = Field(default=1, ge=1, description="calls in work at once to one push endpoint; 1 keeps the documents in order")
+    push_delays: str = Field(default="5 15 60 300 900 3600", description="between attempts at a push endpoint; the last one repeats")
+    push_deadline: float = Field(default=259_200, description="after which a document is no more pushed and only waits in the mailbox")
+    push_block_after: int = Field(default=20, ge=1, description="failures in a row after which a push endpoint is blocked")
 
     @field_validator("database_url")
     @classmethod
@@ -52,6 +59,20 @@ class Settings(BaseSettings):
         if url:
             raise ValueError("leave it empty: this version queues in the database only")
         return url
+
+    @field_validator("push_allow")
+    @classmethod
+    def _networks(cls, text: str) -> str:
+        for part in filter(None, (part.strip() for part in text.split(","))):
+            ip_network(part)  # raises ValueError, which pydantic turns into a sentence
+        return text
+
+    @field_validator("push_delays")
+    @classmethod
+    def _seconds(cls, text: str) -> str:
+        if not (delays := text.split()) or any(float(delay) <= 0 for delay in delays):
+            raise ValueError("write seconds separated by spaces, such as 5 60 3600")
+        return text
 
     @field_validator("listen")
     @classmethod

@@ -40,11 +40,24 @@ class ImportRefused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class NewPush:
+    """The trader's own endpoint and how we prove to it who we are. `certificate`: PEM of the only anchors of its TLS."""
+
+    place: str
+    url: str
+    login: str
+    password: str | None = field(repr=False)  # None: as it is
+    digest: str
+    certificate: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class NewAccount:
     place: str
     login: str
     password: str | None = field(repr=False)
     active: bool | None  # None: as it is; a new one is active
+    push: NewPush | None = None  # None: as it is
 
 
 @dataclass(frozen=True, slots=True)

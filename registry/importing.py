@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,19 @@ from sqlalchemy.engine import Connection, Engine
 
 from gateway.database import bump, writing
 from registry.accounts import Secrets, secret_about
-from registry.document import ImportRefused, NewAccount, NewCertificate, NewEntity, NewPerson, NewRepresentation, Problem, load
+from registry.document import (
+    ImportRefused,
+    NewAccount,
+    NewCertificate,
+    NewEntity,
+    NewPerson,
+    NewPush,
+    NewRepresentation,
+    Problem,
+    load,
+)
 from registry.facts import PARTY
+from registry.push import register
 from registry.reading import read
 from registry.tables import accounts, certificates, entities, identifiers, permissions, persons, representations
 
@@ -121,7 +133,17 @@ class _Change:
             plain = account.password.encode()
             if cipher is None or self._secrets.decrypt(cipher, about) != plain:
                 values["channel_secret"] = self._secrets.encrypt(plain, about)
-        self._upsert(accounts, {"login": account.login}, values)
+        account_id = self._upsert(accounts, {"login": account.login}, values)
+        if account.push is not None:
+            self._push(account.push, account_id)
+
+    def _push(self, new: NewPush, account_id: int) -> None:
+        try:
+            done = register(self._connection, self._secrets, account_id, new, datetime.now(UTC))
+        except ValueError as error:
+            self._problem(f"{new.place}.password", str(error))
+            return
+        {"added": self.added, "changed": self.changed, "unchanged": self.unchanged}[done]["push_endpoints"] += 1
 
     def _certificate(self, certificate: NewCertificate, person_id: int) -> None:
         stored = self._one(certificates, {"fingerprint": certificate.fingerprint})

@@ -11,6 +11,8 @@ from typing import TypeVar
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 
+from gateway.errors import Failed
+from gateway.targets import MAX_URL, split_url
 from registry.accounts import LONGEST_LOGIN, normal_login
 from registry.dates import end_of, read_day, read_moment, start_of
 from registry.document import (
@@ -20,18 +22,21 @@ from registry.document import (
     NewCertificate,
     NewEntity,
     NewPerson,
+    NewPush,
     NewRepresentation,
     Problem,
     Register,
 )
 from registry.identifiers import KINDS, is_id_sisc, normal, objection
 from registry.permissions import is_granted_form
+from registry.push import DIGESTS, anchors
 from registry.tables import FORMS
 
 EMAIL = re.compile(r"[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+")
 BOOLEANS = {"true": True, "yes": True, "false": False, "no": False}
 PERSON = ("idSISC", "given_names", "family_name", "accounts", "certificates")
-ACCOUNT = ("login", "password", "active")
+ACCOUNT = ("login", "password", "active", "push")
+PUSH = ("url", "login", "password", "digest", "certificate")
 CERTIFICATE = ("file", "pem", "fingerprint", "subject", "valid_from", "valid_to", "revoked_at")
 ENTITY = ("idSISC", "name", "identifiers")
 REPRESENTATION = ("person", "agency", "principal", "form", "valid_from", "valid_to", "permissions")
@@ -61,7 +66,7 @@ def _person(fields: Fields, folder: Path, problems: list[Problem]) -> NewPerson:
         _id_sisc(fields),
         fields.text("given_names", 200),
         fields.text("family_name", 200),
-        tuple(_account(Fields(item, place, problems, ACCOUNT)) for place, item in fields.items("accounts")),
+        tuple(_account(Fields(item, place, problems, ACCOUNT), folder, problems) for place, item in fields.items("accounts")),
         tuple(
             certificate
             for place, item in fields.items("certificates")
@@ -79,7 +84,7 @@ def _id_sisc(fields: Fields) -> str:
     return value
 
 
-def _account(fields: Fields) -> NewAccount:
+def _account(fields: Fields, folder: Path, problems: list[Problem]) -> NewAccount:
     login = normal_login(fields.text("login", LONGEST_LOGIN))
     if login and not EMAIL.fullmatch(login):
         fields.problem("a login is an e-mail address", "login")
@@ -87,7 +92,36 @@ def _account(fields: Fields) -> NewAccount:
     active = fields.text("active", 5, required=False).lower()
     if active and active not in BOOLEANS:
         fields.problem("write true or false", "active")
-    return NewAccount(fields.place, login, fields.text("password", 200, required=False, exact=True) or None, BOOLEANS.get(active))
+    password = fields.text("password", 200, required=False, exact=True) or None
+    push = _push(Fields(fields.mapping("push"), fields.at("push"), problems, PUSH), folder) if fields.has("push") else None
+    return NewAccount(fields.place, login, password, BOOLEANS.get(active), push)
+
+
+def _push(fields: Fields, folder: Path) -> NewPush:
+    url = fields.text("url", MAX_URL)
+    if url:
+        try:
+            split_url(url)
+        except Failed as error:
+            fields.problem(error.text("en"), "url")
+    digest = fields.text("digest", 1, required=False) or "b"
+    if digest not in DIGESTS:
+        fields.problem(f"write {' or '.join(DIGESTS)}", "digest")
+    password = fields.text("password", 200, required=False, exact=True) or None
+    return NewPush(fields.place, url, fields.text("login", LONGEST_LOGIN), password, digest, _anchors(fields, folder))
+
+
+def _anchors(fields: Fields, folder: Path) -> str | None:
+    name = fields.text("certificate", 1000, required=False)
+    if not name:
+        return None
+    try:
+        return anchors((folder / name).read_text("ascii"))
+    except OSError as error:
+        fields.problem(f"{name} cannot be read: {error.strerror}", "certificate")
+    except ValueError:
+        fields.problem(f"{name} is no PEM file of certificates", "certificate")
+    return None
 
 
 def _entity(fields: Fields) -> NewEntity:

@@ -18,6 +18,7 @@ from sqlalchemy import (
     LargeBinary,
     String,
     Table,
+    Text,
     UniqueConstraint,
     text,
 )
@@ -46,6 +47,26 @@ accounts = Table(
     Column("person_id", Key, ForeignKey("persons.person_id"), nullable=True, index=True),
     Column("active", Boolean, nullable=False),
     Column("channel_secret", LargeBinary, nullable=True),  # encrypted; the digest of the token needs the password itself
+)
+
+#: Where an account wants its documents handed to, and how that goes; `registry.push` says what the columns mean.
+push_endpoints = Table(
+    "push_endpoints",
+    metadata,
+    Column("account_id", Key, ForeignKey("accounts.account_id"), primary_key=True),
+    Column("url", String(2000), nullable=False),
+    Column("login", String(254), nullable=False),
+    Column("secret", LargeBinary, nullable=False),  # encrypted; the digest of the token needs the password itself
+    Column("digest", String(1), nullable=False),  # a | b
+    Column("certificate", Text, nullable=True),  # PEM, the only anchors of its TLS; NULL: the usual authorities
+    Column("since", Instant, nullable=False),  # documents from then on are pushed
+    Column("failures", Integer, nullable=False, server_default="0"),  # in a row
+    Column("rest_until", Instant, nullable=True),
+    Column("blocked_at", Instant, nullable=True),
+    Column("last_code", String(60), nullable=True),
+    Column("last_error", Text, nullable=True),
+    Column("last_ok_at", Instant, nullable=True),
+    CheckConstraint("digest IN ('a', 'b')", name="ck_push_endpoints_digest"),
 )
 
 certificates = Table(

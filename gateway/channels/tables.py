@@ -61,3 +61,20 @@ dead_letters = Table(
     Column("closed_why", Text),
     Index("ix_dead_letters_open", "system", "id", sqlite_where=text("closed_at IS NULL"), postgresql_where=text("closed_at IS NULL")),
 )
+
+#: A mailbox document on its way to the trader's own endpoint. Its lease is the mailbox claim of that document
+#: (`collections`), so that a poll and a push never have it at the same time.
+pushes = Table(
+    "pushes",
+    metadata,
+    Column("document", Id, ForeignKey("mailbox.id"), primary_key=True),
+    Column("account_id", BigInteger, nullable=False),
+    Column("state", String(12), nullable=False),  # due | done | polled | given_up
+    Column("created_at", Instant, nullable=False),
+    Column("due_at", Instant, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("code", String(60)),  # of the last attempt that failed
+    Column("sys_ref", String(100)),  # what the endpoint answered
+    Column("ended_at", Instant),
+    Index("ix_pushes_due", "account_id", "due_at", sqlite_where=text("state = 'due'"), postgresql_where=text("state = 'due'")),
+)

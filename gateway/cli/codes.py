@@ -26,6 +26,7 @@ STAGES = {
     "route": "which system",
     "deliver": "handing over to the system",
     "reply": "answers of the systems",
+    "push": "handing documents to a trader's own endpoint",
     "schemas": "importing and looking up editions",
     "keys": "the key folder",
     "adapter": "what was set up wrongly for a system",

@@ -321,6 +321,47 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("representation_id", "permission", name=op.f("pk_permissions")),
     )
     op.create_table(
+        "push_endpoints",
+        sa.Column("account_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("url", sa.String(length=2000), nullable=False),
+        sa.Column("login", sa.String(length=254), nullable=False),
+        sa.Column("secret", sa.LargeBinary(), nullable=False),
+        sa.Column("digest", sa.String(length=1), nullable=False),
+        sa.Column("certificate", sa.Text(), nullable=True),
+        sa.Column("since", Instant(), nullable=False),
+        sa.Column("failures", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("rest_until", Instant(), nullable=True),
+        sa.Column("blocked_at", Instant(), nullable=True),
+        sa.Column("last_code", sa.String(length=60), nullable=True),
+        sa.Column("last_error", sa.Text(), nullable=True),
+        sa.Column("last_ok_at", Instant(), nullable=True),
+        sa.CheckConstraint("digest IN ('a', 'b')", name="ck_push_endpoints_digest"),
+        sa.ForeignKeyConstraint(["account_id"], ["accounts.account_id"], name=op.f("fk_push_endpoints_account_id")),
+        sa.PrimaryKeyConstraint("account_id", name=op.f("pk_push_endpoints")),
+    )
+    op.create_table(
+        "pushes",
+        sa.Column("document", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("account_id", sa.BigInteger(), nullable=False),
+        sa.Column("state", sa.String(length=12), nullable=False),
+        sa.Column("created_at", Instant(), nullable=False),
+        sa.Column("due_at", Instant(), nullable=False),
+        sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("code", sa.String(length=60), nullable=True),
+        sa.Column("sys_ref", sa.String(length=100), nullable=True),
+        sa.Column("ended_at", Instant(), nullable=True),
+        sa.ForeignKeyConstraint(["document"], ["mailbox.id"], name=op.f("fk_pushes_document")),
+        sa.PrimaryKeyConstraint("document", name=op.f("pk_pushes")),
+    )
+    op.create_index(
+        "ix_pushes_due",
+        "pushes",
+        ["account_id", "due_at"],
+        unique=False,
+        sqlite_where=sa.text("state = 'due'"),
+        postgresql_where=sa.text("state = 'due'"),
+    )
+    op.create_table(
         "requests",
         sa.Column("delivery", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("request_id", sa.String(length=80), nullable=False),
