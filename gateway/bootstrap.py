@@ -17,16 +17,20 @@ from adapters.profiles import Profiles
 from adapters.proof import Secrets as SystemSecrets
 from gateway.channels.answers import AnswerDesk
 from gateway.channels.committer import SqliteCommitter
+from gateway.channels.pushes import Push, PushQueue
 from gateway.channels.queue import DatabaseChannel
 from gateway.database import LOCK_LIMIT, Database
 from gateway.endpoints.answers import AnswerDoor
+from gateway.endpoints.push.call import Call
+from gateway.endpoints.push.client import PushHttp
+from gateway.endpoints.push.pusher import Pusher
 from gateway.endpoints.soap.door import SoapDoor
 from gateway.errors import Failed
 from gateway.migrations import current, newest
 from gateway.observability.metrics import Metrics
 from gateway.pipeline import Accepting, Dispatching
 from gateway.ports import Adapter, Schemas
-from gateway.profile import SystemProfile
+from gateway.profile import RetryPolicy, SystemProfile
 from gateway.security.keys import Secrets, load_seal, load_secrets, load_trust
 from gateway.security.revocation import NoRevocation
 from gateway.security.seal import Seal
@@ -35,8 +39,10 @@ from gateway.security.xml import HardenedParser
 from gateway.settings import Settings
 from gateway.storage.mailbox import Mailbox
 from gateway.storage.tables import nonces
+from gateway.targets import networks
 from registry.accounts import Account, Accounts, channel_password
 from registry.authorize import DatabaseRegistry
+from registry.push import secret_about
 from schemas.reader import LiveSchemas
 from schemas.shipped import shipped_editions
 
@@ -182,6 +188,24 @@ async def open_workshop(settings: Settings) -> AsyncIterator[Workshop]:
     finally:
         for adapter in adapters.values():
             await adapter.close()
+
+
+@contextmanager
+def open_pusher(settings: Settings, database: Database) -> Iterator[Pusher]:
+    """What hands mailbox documents to traders' own endpoints. The keys are read when the first password is needed."""
+    retry = RetryPolicy(tuple(float(delay) for delay in settings.push_delays.split()), settings.push_deadline)
+    lease = 2 * settings.push_seconds + LOCK_LIMIT
+    queue = PushQueue(database, retry, lease_seconds=lease, block_after=settings.push_block_after)
+    http = PushHttp(networks(settings.push_allow), settings.push_seconds)
+
+    def password(push: Push) -> str:
+        endpoint = push.endpoint
+        return load_secrets(settings.keys).decrypt(endpoint.secret, secret_about(endpoint.account)).decode()
+
+    try:
+        yield Pusher(queue, Call(HardenedParser()), http, password, SystemClock().now, at_once=settings.push_at_once)
+    finally:
+        http.close()
 
 
 def load_profiles(settings: Settings) -> Profiles:

@@ -476,9 +476,7 @@ CODES: dict[str, Code] = {
         "Nie można ustalić adresu nazwy {host}: {detail}. Sprawdź nazwę.",
         "The address of name {host} cannot be found: {detail}. Check the name.",
     ),
-    "push.unavailable": Code(
-        "none", "Punkt końcowy {host} jest niedostępny: {detail}.", "Endpoint {host} is unavailable: {detail}."
-    ),
+    "push.unavailable": Code("none", "Punkt końcowy {host} jest niedostępny: {detail}.", "Endpoint {host} is unavailable: {detail}."),
     "push.in_doubt": Code(
         "none",
         "Wysłano do {host}, ale nie wiadomo, czy dokument przyjęto: {detail}. Ponowienie wyśle ten sam dokument z tym samym dispatchId.",
@@ -489,9 +487,7 @@ CODES: dict[str, Code] = {
         "Punkt końcowy {host} nie wpuszcza bramy: {detail}. Sprawdź adres, login i hasło punktu końcowego.",
         "Endpoint {host} does not let the gateway in: {detail}. Check the endpoint's address, login and password.",
     ),
-    "push.later": Code(
-        "none", "Punkt końcowy {host} prosi o ponowienie: {detail}.", "Endpoint {host} asks to be called again: {detail}."
-    ),
+    "push.later": Code("none", "Punkt końcowy {host} prosi o ponowienie: {detail}.", "Endpoint {host} asks to be called again: {detail}."),
     "push.refused": Code(
         "none",
         "Punkt końcowy {host} odmówił przyjęcia dokumentu: {detail}. Dokument czeka w skrzynce.",

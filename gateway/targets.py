@@ -16,7 +16,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from typing import Any, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
-from gateway.errors import Failed
+from gateway.errors import Deferred, Failed
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -138,7 +138,9 @@ def split_url(url: str) -> SplitResult:
     except ValueError:
         raise _no_url("it cannot be read", "nie da się go odczytać") from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise _no_url("it must begin with https:// or http:// and name a host", "musi zaczynać się od https:// lub http:// i wskazywać host")
+        raise _no_url(
+            "it must begin with https:// or http:// and name a host", "musi mieć postać https://host lub http://host"
+        )
     if parts.username is not None or parts.password is not None or parts.fragment:
         raise _no_url("leave out user, password and fragment", "pomiń użytkownika, hasło i fragment")
     if port is not None and port < 1024 and port not in (80, 443):
@@ -155,14 +157,14 @@ def judged(host: str, port: int, allowed: Sequence[Network], lookup: Lookup | No
     """The addresses `host` stands for, all of them judged: connect to these and look nothing up again.
 
     Blocks while the name is resolved: call it from a thread. Raises Failed(push.address) when one of them is not to be
-    connected to (one is enough: the next look-up may give it first), Failed(push.unresolved) when there is none.
+    connected to (one is enough: the next look-up may give it first), Deferred(push.unresolved) when there is none.
     """
     try:
         found = list(dict.fromkeys((lookup or _resolve)(host, port)))
     except (OSError, UnicodeError) as error:
-        raise Failed("push.unresolved", host=host, detail=getattr(error, "strerror", None) or type(error).__name__) from None
+        raise Deferred("push.unresolved", host=host, detail=getattr(error, "strerror", None) or type(error).__name__) from None
     if not found or len(found) > MAX_ADDRESSES:
-        raise Failed("push.unresolved", host=host, detail=f"{len(found)} addresses")
+        raise Deferred("push.unresolved", host=host, detail=f"{len(found)} addresses")
     for text in found:
         kind = special(ip_address(text.partition("%")[0]), allowed)
         if kind is not None:

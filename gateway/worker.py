@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy.exc import OperationalError
 
-from gateway.bootstrap import Workshop, open_workshop
+from gateway.bootstrap import Workshop, open_pusher, open_workshop
 from gateway.channels.queue import LostLease
 from gateway.database import StoreBusy
 from gateway.errors import Deferred, Failed, GatewayError
@@ -118,5 +118,6 @@ async def work(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with open_workshop(settings) as shop:
         log.info("worker_started", systems=sorted(shop.dispatching.adapters))
-        await Worker(shop, shop.now).run(stop)
+        with open_pusher(settings, shop.database) as pusher:
+            await asyncio.gather(Worker(shop, shop.now).run(stop), pusher.run(stop))
         log.info("worker_stopped")

@@ -108,7 +108,7 @@ class DatabaseChannel:
     def later(self, job: Job, error: GatewayError, policy: RetryPolicy, at: datetime, timeline: Sequence[StepTime]) -> None:
         """Try again after the back-off (or what the target asked for, if that is longer); give up when that is past the
         deadline. Raises LostLease."""
-        due_at = at + timedelta(seconds=max(policy.delay(job.attempts), _asked_for(error)))
+        due_at = at + timedelta(seconds=max(policy.delay(job.attempts), asked_for(error)))
         if due_at > job.deadline_at:
             self.dead(job, error, at, timeline, why=f"the next attempt would be past the deadline {job.deadline_at:%Y-%m-%d %H:%M:%S} UTC")
             return
@@ -158,7 +158,7 @@ def status(connection: Connection, message: int) -> AnyRow | None:
     return connection.execute(select(deliveries).where(deliveries.c.message == message)).one_or_none()
 
 
-def _asked_for(error: GatewayError) -> float:
+def asked_for(error: GatewayError) -> float:
     """Seconds of a Retry-After header (RFC 9110, section 10.2.3), at most an hour; 0 for a date or none."""
     asked = str(error.context.get("retry_after") or "")
     return float(min(int(asked), 3600)) if asked.isascii() and asked.isdecimal() and len(asked) < 10 else 0.0

@@ -1,0 +1,1 @@
+"""Handing documents to the endpoints that traders run themselves."""
