@@ -138,9 +138,7 @@ def split_url(url: str) -> SplitResult:
     except ValueError:
         raise _no_url("it cannot be read", "nie da się go odczytać") from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise _no_url(
-            "it must begin with https:// or http:// and name a host", "musi mieć postać https://host lub http://host"
-        )
+        raise _no_url("it must begin with https:// or http:// and name a host", "musi mieć postać https://host lub http://host")
     if parts.username is not None or parts.password is not None or parts.fragment:
         raise _no_url("leave out user, password and fragment", "pomiń użytkownika, hasło i fragment")
     if port is not None and port < 1024 and port not in (80, 443):

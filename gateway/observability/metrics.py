@@ -38,6 +38,14 @@ GAUGES = (
         (),
         "SELECT count(*) FROM collections WHERE collected_at IS NULL",
     ),
+    Gauge("brama_pushes", "Documents for traders' own endpoints.", ("state",), "SELECT state, count(*) FROM pushes GROUP BY 1"),
+    Gauge(
+        "brama_push_endpoints",
+        "Traders' own endpoints: ok, failing, or blocked until a person unblocks them.",
+        ("state",),
+        "SELECT CASE WHEN blocked_at IS NOT NULL THEN 'blocked' WHEN failures > 0 THEN 'failing' ELSE 'ok' END, count(*)"
+        " FROM push_endpoints GROUP BY 1",
+    ),
 )
 
 

@@ -61,6 +61,26 @@ class PushHttp:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, judged, host, port, self._allowed, self._lookup)
 
+    async def connect(self, url: str, certificate: str | None) -> str:
+        """Connect, with TLS where the address says https, and send nothing; gives the address that took it.
+
+        Raises what `post` raises when nothing arrived.
+        """
+        parts = split_url(url)
+        host, port = parts.hostname or "", port_of(parts)
+        tls = self._context(certificate) if parts.scheme == "https" else None
+        words = ""
+        for address in await self.addresses(host, port):
+            try:
+                async with asyncio.timeout(self._seconds / CONNECT_SHARE):
+                    _, writer = await asyncio.open_connection(address, port, ssl=tls, server_hostname=host if tls else None)
+            except (OSError, TimeoutError) as error:
+                words = _words(error)
+            else:
+                writer.close()
+                return address
+        raise Deferred("push.unavailable", host=host, detail=words)
+
     async def _first_that_connects(
         self, url: str, addresses: Sequence[str], tls: ssl.SSLContext, envelope: bytes, said: list[HttpAnswer]
     ) -> HttpAnswer:
