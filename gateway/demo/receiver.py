@@ -110,7 +110,7 @@ class Books:
         self._check_token(header)
         schema = _schema()
         if not schema.validate(content[0]):
-            raise Wrong(f"schema: {next(iter(schema.error_log))}")
+            raise Wrong(f"schema: {str(schema.error_log)[:500]}")
         document = content[0][0]
         given = document.find(f"{CH}content")
         if given is None:
