@@ -63,6 +63,7 @@ class Books:
 
     login: str
     password: str
+    schema: etree.XMLSchema
     arrivals: list[dict[str, Any]] = field(default_factory=list)
     effects: dict[str, dict[str, Any]] = field(default_factory=dict)  # by dispatchId
     nonces: set[str] = field(default_factory=set)
@@ -108,9 +109,8 @@ class Books:
         if _text(header, f"{WSA}Action") != "AcceptDocument" or not _text(header, f"{WSA}To"):
             raise Wrong("addressing")
         self._check_token(header)
-        schema = _schema()
-        if not schema.validate(content[0]):
-            raise Wrong(f"schema: {str(schema.error_log)[:500]}")
+        if not self.schema.validate(content[0]):
+            raise Wrong(f"schema: {str(self.schema.error_log)[:500]}")
         document = content[0][0]
         given = document.find(f"{CH}content")
         if given is None:
@@ -154,10 +154,9 @@ def _schema() -> etree.XMLSchema:
     with tempfile.TemporaryDirectory() as folder:
         for name, text in push_sources().items():
             Path(folder, name).write_bytes(text)
-        wsdl = etree.parse(str(Path(folder, WSDL)))
-        types = wsdl.find("{http://schemas.xmlsoap.org/wsdl/}types/{http://www.w3.org/2001/XMLSchema}schema")
-        assert types is not None
-        return etree.XMLSchema(types)
+        (types,) = etree.parse(str(Path(folder, WSDL))).iter("{http://schemas.xmlsoap.org/wsdl/}types")
+        Path(folder, "push.xsd").write_bytes(etree.tostring(types[0]))  # with the prefixes of the elements around it
+        return etree.XMLSchema(file=str(Path(folder, "push.xsd")))
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -259,7 +258,7 @@ class Handler(BaseHTTPRequestHandler):
 @click.option("--certificate", type=click.Path(exists=True, path_type=Path), help="serve HTTPS with this PEM of certificate and key")
 def receiver(listen: str, login: str, password: str, certificate: Path | None) -> None:
     """Simulate a trader's own endpoint. Prints one JSON line with its address when it is ready."""
-    handler = type("BoundHandler", (Handler,), {"books": Books(login, password)})
+    handler = type("BoundHandler", (Handler,), {"books": Books(login, password, _schema())})
     host, _, port = listen.rpartition(":")
     server = ThreadingHTTPServer((host, int(port)), handler)
     server.daemon_threads = True
