@@ -165,10 +165,31 @@ def test_no_address_and_far_too_many_are_tried_again_later(answers: list[str]) -
 @pytest.mark.parametrize(
     "url",
     [
-        *("", "edi.example", "//edi.example/x", "ftp://edi.example/", "file:///etc/passwd", "gopher://edi.example/", "https://", "https:///x"),
+        *(
+            "",
+            "edi.example",
+            "//edi.example/x",
+            "ftp://edi.example/",
+            "file:///etc/passwd",
+            "gopher://edi.example/",
+            "https://",
+            "https:///x",
+        ),
         *("https://user@edi.example/", "https://user:secret@edi.example/", "https://edi.example/#there", "https://edi.example:99999/"),
-        *("https://edi.example:25/", "http://edi.example:22/", "https://edi.example:abc/", "https://edi.example/a b", "https://edi.example/\n"),
-        *("https://ędi.example/", "https://edi.example\\@10.0.0.1/", "http://[::1", "https://edi.example/" + "x" * 2000, "javascript:alert(1)"),
+        *(
+            "https://edi.example:25/",
+            "http://edi.example:22/",
+            "https://edi.example:abc/",
+            "https://edi.example/a b",
+            "https://edi.example/\n",
+        ),
+        *(
+            "https://ędi.example/",
+            "https://edi.example\\@10.0.0.1/",
+            "http://[::1",
+            "https://edi.example/" + "x" * 2000,
+            "javascript:alert(1)",
+        ),
     ],
 )
 def test_an_address_that_is_none_is_refused(url: str) -> None:
@@ -179,7 +200,12 @@ def test_an_address_that_is_none_is_refused(url: str) -> None:
 
 @pytest.mark.parametrize(
     ("url", "port"),
-    [("https://edi.example/seap?x=1", 443), ("http://edi.example", 80), ("https://edi.example:8443/", 8443), ("http://[2a00::1]:8080/", 8080)],
+    [
+        ("https://edi.example/seap?x=1", 443),
+        ("http://edi.example", 80),
+        ("https://edi.example:8443/", 8443),
+        ("http://[2a00::1]:8080/", 8080),
+    ],
 )
 def test_an_address_that_is_one_is_taken(url: str, port: int) -> None:
     assert port_of(split_url(url)) == port
