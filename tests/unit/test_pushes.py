@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
@@ -166,13 +167,13 @@ def test_a_worker_that_overslept_its_lease_changes_nothing(database: Database, o
     stale = one(slow, AT)
     later = AT + timedelta(seconds=LEASE)
     fresh = one(queue(database), later)
+    outcomes: dict[str, Callable[[], object]] = {
+        "done": lambda: slow.done(stale, "ref", later),
+        "refused": lambda: slow.refused(stale, NO, later),
+        "failed": lambda: slow.failed(stale, DOWN, later),
+    }
     with pytest.raises(LostLease):
-        if outcome == "done":
-            slow.done(stale, "ref", later)
-        elif outcome == "refused":
-            slow.refused(stale, NO, later)
-        else:
-            slow.failed(stale, DOWN, later)
+        outcomes[outcome]()
     assert states(database) == [("due", 2, None)]
     assert row(database).failures == 0
     queue(database).done(fresh, "ref", later)

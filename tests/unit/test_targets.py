@@ -155,7 +155,7 @@ def test_every_way_to_write_loopback_ends_the_same(host: str) -> None:
         assert refusal.value.code == "push.address"
 
 
-@pytest.mark.parametrize("answers", [[], ["8.8.8.%d" % n for n in range(MAX_ADDRESSES + 1)]])
+@pytest.mark.parametrize("answers", [[], [f"8.8.8.{n}" for n in range(MAX_ADDRESSES + 1)]])
 def test_no_address_and_far_too_many_are_tried_again_later(answers: list[str]) -> None:
     with pytest.raises(Deferred) as error:
         judged("edi.example", 443, (), lambda host, port: answers)
