@@ -32,6 +32,8 @@ from registry.tables import accounts, push_endpoints
 
 COMPARE = timedelta(minutes=1)
 AT_ONCE = 500  # new rows in one transaction: the write lock is held for milliseconds
+ENDPOINTS_AT_ONCE = 8  # of which documents are claimed in one transaction, for the same reason
+LOOK_AHEAD = 20  # documents past those that were polled meanwhile
 
 _DUE = text("pushes.state = 'due'")  # literally so, or SQLite does not see that the partial index serves
 #: The endpoint's own bad moments, in which nothing arrived: the same document is the next to be tried.
@@ -99,64 +101,53 @@ class PushQueue:
         return len(found)
 
     def claim(self, at: datetime, room: Callable[[int, bool], int], limit: int) -> list[Push]:
-        """Up to `limit` documents that are due. `room(account, failing)` says how many more an endpoint may be called with
-        at once. Raises StoreBusy."""
+        """Some documents that are due, `limit` at most and few at once, so that the write lock is held for milliseconds:
+        ask again until there are none. `room(account, failing)` says with how many more an endpoint may be called at once.
+        Raises StoreBusy."""
         with self._database.reading() as connection:  # an idle worker takes no write lock
-            ready = [row.account_id for row in connection.execute(_ready(at)) if room(row.account_id, row.failures > 0) > 0]
-        if not ready:
+            ready = [row for row in connection.execute(_ready(at)) if room(row.account_id, row.failures > 0) > 0]
+        chosen = [row.account_id for row in ready[: min(limit, ENDPOINTS_AT_ONCE)]]
+        if not chosen:
             return []
-        found: list[Push] = []
+        taken: list[tuple[AnyRow, int, int]] = []  # endpoint, document, claim
         with self._database.writing() as connection:
-            for account_id in ready[:limit]:
-                row = connection.execute(_ready(at).where(push_endpoints.c.account_id == account_id)).one_or_none()
-                if row is not None:  # another worker may have been here since
-                    free = min(room(account_id, row.failures > 0), limit - len(found))
-                    found += self._claim_for(connection, row, free, at)
-        return found
+            for row in connection.execute(_ready(at).where(push_endpoints.c.account_id.in_(chosen))).all():  # as it is by now
+                free = min(room(row.account_id, row.failures > 0), limit - len(taken))
+                taken += [(row, *claimed) for claimed in self._claim_for(connection, row, free, at)]
+        return self._with_bodies(taken)
 
-    def _claim_for(self, connection: Connection, row: AnyRow, free: int, at: datetime) -> list[Push]:
+    def _claim_for(self, connection: Connection, row: AnyRow, free: int, at: datetime) -> list[tuple[int, int]]:
+        """Document and number of each claim made for one endpoint; what somebody else has or had is set right."""
         query = select(pushes.c.document, collections.c.collected_at, collections.c.claimed_until)
         query = query.join(collections, collections.c.document == pushes.c.document)
         query = query.where(pushes.c.account_id == row.account_id, _DUE, pushes.c.due_at <= at)
-        claimed: list[Push] = []
-        for waiting in connection.execute(query.order_by(pushes.c.due_at, pushes.c.document).limit(free + 20)).all():
+        claimed: list[tuple[int, int]] = []
+        for waiting in connection.execute(query.order_by(pushes.c.due_at, pushes.c.document).limit(free + LOOK_AHEAD)).all():
             own = update(pushes).where(pushes.c.document == waiting.document)
             if waiting.collected_at is not None:
                 connection.execute(own.values(state="polled", ended_at=waiting.collected_at))
             elif waiting.claimed_until is not None and waiting.claimed_until > at:  # a poll has it, or another worker
                 connection.execute(own.values(due_at=waiting.claimed_until))
             elif len(claimed) < free:
-                claimed.append(self._take(connection, row, waiting.document, at))
+                lease = update(collections).where(collections.c.document == waiting.document)
+                lease = lease.values(claim=collections.c.claim + 1, claimed_until=at + self._lease)
+                number = connection.execute(lease.returning(collections.c.claim)).scalar_one()
+                connection.execute(own.values(attempts=pushes.c.attempts + 1))
+                claimed.append((waiting.document, number))
         if claimed and row.failures:  # one careful try: nobody else's at the same time
-            own_endpoint = update(push_endpoints).where(push_endpoints.c.account_id == row.account_id)
-            connection.execute(own_endpoint.values(rest_until=at + self._lease))
+            resting = update(push_endpoints).where(push_endpoints.c.account_id == row.account_id)
+            connection.execute(resting.values(rest_until=at + self._lease))
         return claimed
 
-    def _take(self, connection: Connection, row: AnyRow, document: int, at: datetime) -> Push:
-        claim = connection.execute(
-            update(collections)
-            .where(collections.c.document == document)
-            .values(claim=collections.c.claim + 1, claimed_until=at + self._lease)
-            .returning(collections.c.claim)
-        ).scalar_one()
-        attempts = connection.execute(
-            update(pushes).where(pushes.c.document == document).values(attempts=pushes.c.attempts + 1).returning(pushes.c.attempts)
-        ).scalar_one()
-        body = select(mailbox, messages.c.sys_ref).join(messages, messages.c.id == mailbox.c.message).where(mailbox.c.id == document)
-        found = connection.execute(body).one()
-        endpoint = Endpoint(row.account_id, row.account, row.url, row.login, row.digest, row.certificate, row.secret)
-        return Push(
-            endpoint=endpoint,
-            document=document,
-            claim=claim,
-            attempts=attempts,
-            created_at=found.created_at,
-            message=found.message,
-            sys_ref=found.sys_ref,
-            document_id=found.document_id,
-            filename=found.filename,
-            content=bytes(found.content),
-        )
+    def _with_bodies(self, taken: Sequence[tuple[AnyRow, int, int]]) -> list[Push]:
+        """Read after the lock was given back: bodies may be large."""
+        if not taken:
+            return []
+        query = select(mailbox, messages.c.sys_ref, pushes.c.attempts).join(messages, messages.c.id == mailbox.c.message)
+        query = query.join(pushes, pushes.c.document == mailbox.c.id)
+        with self._database.reading() as connection:
+            found = {row.id: row for row in connection.execute(query.where(mailbox.c.id.in_([document for _, document, _ in taken])))}
+        return [_push(endpoint, found[document], claim) for endpoint, document, claim in taken]
 
     def done(self, push: Push, sys_ref: str, at: datetime) -> None:
         """The endpoint has it: collected, and pushed no more. Raises LostLease, StoreBusy."""
@@ -231,13 +222,37 @@ def again(connection: Connection, account_id: int, at: datetime) -> int:
     return connection.execute(update(pushes).where(mine).values(state="due", due_at=at, ended_at=None)).rowcount
 
 
+def _push(row: AnyRow, document: AnyRow, claim: int) -> Push:
+    return Push(
+        endpoint=Endpoint(row.account_id, row.account, row.url, row.login, row.digest, row.certificate, row.secret),
+        document=document.id,
+        claim=claim,
+        attempts=document.attempts,
+        created_at=document.created_at,
+        message=document.message,
+        sys_ref=document.sys_ref,
+        document_id=document.document_id,
+        filename=document.filename,
+        content=bytes(document.content),
+    )
+
+
+#: CROSS JOIN keeps SQLite to this order: from the few endpoints into the index of what waits, never over all documents.
+_COMPARED = text(
+    "SELECT c.document, c.account_id, c.created_at FROM push_endpoints e CROSS JOIN collections c"
+    " WHERE c.account_id = e.account_id AND c.collected_at IS NULL AND c.created_at >= e.since"
+    " AND NOT EXISTS (SELECT 1 FROM pushes p WHERE p.document = c.document) LIMIT :limit"
+).columns(collections.c.document, collections.c.account_id, collections.c.created_at)
+
+
 def _without_a_row(connection: Connection, seen: int | None) -> Sequence[AnyRow]:
-    """Waiting documents to be pushed that have no row yet, the oldest first; `seen` None: among all, else after that number."""
+    """Waiting documents to be pushed that have no row yet; `seen` None: among all, else after that number in order."""
+    if seen is None:
+        return connection.execute(_COMPARED, {"limit": AT_ONCE}).all()
     query = select(collections.c.document, collections.c.account_id, collections.c.created_at)
     query = query.join(push_endpoints, push_endpoints.c.account_id == collections.c.account_id)
-    query = query.where(collections.c.collected_at.is_(None), collections.c.created_at >= push_endpoints.c.since)
-    if seen is not None:
-        query = query.where(collections.c.document > seen)
+    query = query.where(collections.c.document > seen, collections.c.collected_at.is_(None))
+    query = query.where(collections.c.created_at >= push_endpoints.c.since)
     query = query.where(~exists(select(pushes.c.document).where(pushes.c.document == collections.c.document)))
     return connection.execute(query.order_by(collections.c.document).limit(AT_ONCE)).all()
 
@@ -245,14 +260,14 @@ def _without_a_row(connection: Connection, seen: int | None) -> Sequence[AnyRow]
 def _ready(at: datetime) -> Select[*tuple[Any, ...]]:
     """Endpoints that may be called and have a document due, the one longest without success first."""
     due = exists(select(pushes.c.document).where(pushes.c.account_id == push_endpoints.c.account_id, _DUE, pushes.c.due_at <= at))
+    mine = accounts.c.account_id == push_endpoints.c.account_id
     return (
-        select(push_endpoints, accounts.c.login.label("account"))
-        .join(accounts, accounts.c.account_id == push_endpoints.c.account_id)
+        select(push_endpoints, select(accounts.c.login).where(mine).scalar_subquery().label("account"))
         .where(
-            accounts.c.active,
             push_endpoints.c.blocked_at.is_(None),
             or_(push_endpoints.c.rest_until.is_(None), push_endpoints.c.rest_until <= at),
             due,
+            exists(select(accounts.c.account_id).where(mine, accounts.c.active)),
         )
         .order_by(push_endpoints.c.last_ok_at)
     )

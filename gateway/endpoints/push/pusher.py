@@ -45,17 +45,20 @@ class Pusher:
 
     async def run(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
-            self._start_what_is_due()
-            await self._rest(stop)
+            if not self._start_what_is_due():
+                await self._rest(stop)
+            await asyncio.sleep(0)  # what was started begins before more is claimed
         if self._running:
             await asyncio.wait(self._running)
 
-    def _start_what_is_due(self) -> None:
-        for push in self._claimed():
+    def _start_what_is_due(self) -> int:
+        claimed = self._claimed()
+        for push in claimed:
             self._busy[push.endpoint.account_id] += 1
             task = asyncio.create_task(self._hand_over(push))
             self._running.add(task)
             task.add_done_callback(self._running.discard)
+        return len(claimed)
 
     def _claimed(self) -> list[Push]:
         at = self._now()
