@@ -36,6 +36,14 @@ ENDPOINTS_AT_ONCE = 8  # of which documents are claimed in one transaction, for 
 LOOK_AHEAD = 20  # documents past those that were polled meanwhile
 
 _DUE = text("pushes.state = 'due'")  # literally so, or SQLite does not see that the partial index serves
+#: idSprawy: the MRN once it is known, the LRN before.
+_CASE = (
+    select(func.coalesce(messages.c.mrn, messages.c.lrn))
+    .join(mailbox, mailbox.c.message == messages.c.id)
+    .where(mailbox.c.id == pushes.c.document)
+    .correlate(pushes)
+    .scalar_subquery()
+)
 #: The endpoint's own bad moments, in which nothing arrived: the same document is the next to be tried.
 _KEEPS_ITS_TURN = frozenset({"push.unavailable", "push.unresolved", "push.misconfigured"})
 #: What only a person can mend: no attempt more until then.
@@ -68,6 +76,7 @@ class Push:
     sys_ref: str
     document_id: str
     filename: str
+    case_id: str | None
     content: bytes = field(repr=False)
 
 
@@ -132,7 +141,7 @@ class PushQueue:
                 lease = update(collections).where(collections.c.document == waiting.document)
                 lease = lease.values(claim=collections.c.claim + 1, claimed_until=at + self._lease)
                 number = connection.execute(lease.returning(collections.c.claim)).scalar_one()
-                connection.execute(own.values(attempts=pushes.c.attempts + 1))
+                connection.execute(own.values(attempts=pushes.c.attempts + 1, case_id=func.coalesce(pushes.c.case_id, _CASE)))
                 claimed.append((waiting.document, number))
         if claimed and row.failures:  # one careful try: nobody else's at the same time
             resting = update(push_endpoints).where(push_endpoints.c.account_id == row.account_id)
@@ -143,7 +152,8 @@ class PushQueue:
         """Read after the lock was given back: bodies may be large."""
         if not taken:
             return []
-        query = select(mailbox, messages.c.sys_ref, pushes.c.attempts).join(messages, messages.c.id == mailbox.c.message)
+        columns = (mailbox, messages.c.sys_ref, pushes.c.case_id, pushes.c.attempts)
+        query = select(*columns).join(messages, messages.c.id == mailbox.c.message)
         query = query.join(pushes, pushes.c.document == mailbox.c.id)
         with self._database.reading() as connection:
             found = {row.id: row for row in connection.execute(query.where(mailbox.c.id.in_([document for _, document, _ in taken])))}
@@ -233,6 +243,7 @@ def _push(row: AnyRow, document: AnyRow, claim: int) -> Push:
         sys_ref=document.sys_ref,
         document_id=document.document_id,
         filename=document.filename,
+        case_id=document.case_id,
         content=bytes(document.content),
     )
 

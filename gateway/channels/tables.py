@@ -73,6 +73,7 @@ pushes = Table(
     Column("created_at", Instant, nullable=False),
     Column("due_at", Instant, nullable=False),
     Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("case_id", String(80)),  # as the first attempt told it: a repeat must not differ because the MRN came meanwhile
     Column("code", String(60)),  # of the last attempt that failed
     Column("sys_ref", String(100)),  # what the endpoint answered
     Column("ended_at", Instant),

@@ -32,8 +32,8 @@ from xml.sax.saxutils import escape
 import click
 from lxml import etree
 
-from gateway.endpoints.soap.contract import CHANNEL
-from gateway.endpoints.soap.push_contract import PUSH, WSDL, push_sources
+from gateway.endpoints.soap.contract import CHANNEL, PUSH
+from gateway.endpoints.soap.push_contract import WSDL, push_sources
 
 SOAP = "{http://schemas.xmlsoap.org/soap/envelope/}"
 WSA = "{http://www.w3.org/2005/08/addressing}"

@@ -12,8 +12,8 @@ from lxml import etree
 from zeep import Client
 
 from gateway.endpoints.push.call import Call, Credentials, Document, HttpAnswer
-from gateway.endpoints.soap.contract import CHANNEL, PULL, served
-from gateway.endpoints.soap.push_contract import PUSH, WSDL, push_sources, push_wsdl
+from gateway.endpoints.soap.contract import CHANNEL, PULL, PUSH, served
+from gateway.endpoints.soap.push_contract import WSDL, push_sources
 from gateway.errors import GatewayError
 from gateway.security.xml import HardenedParser
 
@@ -56,7 +56,7 @@ def parts(request: bytes) -> tuple[etree._Element, etree._Element]:
 
 
 def test_the_wsdl_has_accept_document_alone_with_both_faults_and_the_policy_of_the_pull_service() -> None:
-    push = etree.fromstring(push_wsdl("https://brama.example"))
+    push = etree.fromstring(served("https://brama.example")["wsdl=push"])
     pull = etree.fromstring(served("https://brama.example")["wsdl"])
     assert push.get("targetNamespace") == PUSH
     assert [o.get("name") for o in push.iter(f"{W}operation")] == ["AcceptDocument", "AcceptDocument"]
@@ -77,7 +77,7 @@ def test_the_wsdl_has_accept_document_alone_with_both_faults_and_the_policy_of_t
 
 
 def test_each_element_of_the_wsdl_is_that_of_the_pull_service_in_its_own_namespace() -> None:
-    push, pull = etree.fromstring(push_wsdl("https://brama.example")), etree.fromstring(served("https://brama.example")["wsdl"])
+    push, pull = etree.fromstring(served("https://brama.example")["wsdl=push"]), etree.fromstring(served("https://brama.example")["wsdl"])
     for element in push.find(f"{W}types/{XS}schema").findall(f"{XS}element"):
         twin = pull.find(f"{W}types/{XS}schema/{XS}element[@name='{element.get('name')}']")
         texts = [etree.tostring(e, method="c14n", exclusive=True, with_tail=False) for e in (element, twin)]
@@ -90,7 +90,7 @@ def test_the_wsdl_loads_in_zeep_as_a_trader_would_load_it(tmp_path: Path) -> Non
     client = Client(str(tmp_path / WSDL))
     (service,) = client.wsdl.services.values()
     assert (service.name, list(service.ports)) == ("DocumentHandlingSvc", ["DocumentHandlingPort"])
-    assert b"?xsd=WS_CHANNEL.xsd" in push_wsdl("https://brama.example")
+    assert b"?xsd=WS_CHANNEL.xsd" in served("https://brama.example")["wsdl=push"]
 
 
 # --- the request -----------------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from gateway.errors import Deferred, Failed, GatewayError, Rejected
 from gateway.profile import RetryPolicy
 from gateway.security.keys import Secrets
 from gateway.storage.mailbox import Mailbox
-from gateway.storage.tables import collections, history
+from gateway.storage.tables import collections, history, messages
 from registry import push as endpoints
 from registry.document import NewPush
 from registry.tables import accounts, push_endpoints
@@ -214,6 +214,20 @@ def test_between_attempts_the_document_can_be_polled(database: Database) -> None
     push = one(keeper, AT)
     keeper.failed(push, DOUBT, AT)
     assert poll(database, AT) == push.document_id
+
+
+def test_a_repeat_names_the_case_as_the_first_attempt_did(database: Database) -> None:
+    """The MRN that came meanwhile would make it another text."""
+    endpoint(database)
+    put(database, b"<a/>")
+    with database.writing() as connection:
+        connection.execute(update(messages).values(lrn="LRN-1"))
+    keeper = queue(database)
+    push = one(keeper, AT)
+    keeper.failed(push, DOUBT, AT)
+    with database.writing() as connection:
+        connection.execute(update(messages).values(mrn="26PL1"))
+    assert (push.case_id, one(keeper, AT + 5 * SECOND).case_id) == ("LRN-1", "LRN-1")
 
 
 def test_in_doubt_another_document_is_tried_next(database: Database) -> None:

@@ -28,8 +28,8 @@ from zeep.wsa import WSA
 from zeep.wsdl.utils import get_or_create_header
 from zeep.wsse.username import UsernameToken
 
-from gateway.endpoints.soap.contract import TRADER
-from gateway.endpoints.soap.push_contract import PUSH, WSDL, push_sources
+from gateway.endpoints.soap.contract import PUSH, TRADER
+from gateway.endpoints.soap.push_contract import WSDL, push_sources
 from gateway.endpoints.soap.token import hashed_password
 from gateway.errors import Deferred, Failed, GatewayError, Rejected
 from gateway.ports import Parser

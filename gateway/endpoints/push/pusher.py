@@ -123,7 +123,7 @@ class Pusher:
         """The endpoint's sysRef. Raises what the call's table says."""
         endpoint = push.endpoint
         credentials = Credentials(endpoint.login, self._password(push), cast("Literal['a', 'b']", endpoint.digest))
-        document = Document(push.document_id, push.filename, push.content)
+        document = Document(push.document_id, push.filename, push.content, case_id=push.case_id)
         make = self._call.request
         if len(push.content) > LARGE:
             envelope = await asyncio.to_thread(make, endpoint.url, credentials, document)

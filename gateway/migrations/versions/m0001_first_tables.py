@@ -347,6 +347,7 @@ def upgrade() -> None:
         sa.Column("created_at", Instant(), nullable=False),
         sa.Column("due_at", Instant(), nullable=False),
         sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("case_id", sa.String(length=80), nullable=True),
         sa.Column("code", sa.String(length=60), nullable=True),
         sa.Column("sys_ref", sa.String(length=100), nullable=True),
         sa.Column("ended_at", Instant(), nullable=True),
