@@ -167,12 +167,17 @@ class Verified:
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """Allowed, by these links (ids of representations, in words), as the registry stood at `generation`."""
+    """Allowed, by these links (ids of representations, in words), as the registry stood at `generation`.
+
+    `person`, `agency` and `party` are the three grades of idSISC: who acts, the intermediary where the way has two links,
+    and for whom.
+    """
 
     via: tuple[str, ...]
     person: str
     party: str
     generation: int
+    agency: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +190,21 @@ class Denied:
 
 
 Decision = Granted | Denied
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingRights:
+    """Whose documents an account may read, as the registry stood at `generation`.
+
+    `person` is the idSISC of the account's person, None without one. A context is (agency, party), both idSISC, the agency
+    empty where the person represents the party directly. In `contexts` the account reads what it sent itself, in
+    `all_employees` what anybody sent.
+    """
+
+    person: str | None
+    contexts: frozenset[tuple[str, str]]
+    all_employees: frozenset[tuple[str, str]]
+    generation: int
 
 
 @dataclass(frozen=True, slots=True)
