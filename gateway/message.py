@@ -193,21 +193,6 @@ Decision = Granted | Denied
 
 
 @dataclass(frozen=True, slots=True)
-class ReadingRights:
-    """Whose documents an account may read, as the registry stood at `generation`.
-
-    `person` is the idSISC of the account's person, None without one. A context is (agency, party), both idSISC, the agency
-    empty where the person represents the party directly. In `contexts` the account reads what it sent itself, in
-    `all_employees` what anybody sent.
-    """
-
-    person: str | None
-    contexts: frozenset[tuple[str, str]]
-    all_employees: frozenset[tuple[str, str]]
-    generation: int
-
-
-@dataclass(frozen=True, slots=True)
 class Authorized:
     verified: Verified
     decision: Granted

@@ -154,5 +154,13 @@ collections = Table(
         sqlite_where=text("collected_at IS NULL"),
         postgresql_where=text("collected_at IS NULL"),
     ),
-    Index("ix_collections_period", "tray", "created_at"),  # GetDocuments by time, collected or not
+    # GetDocuments by time; what is not collected yet it finds by the index above
+    Index(
+        "ix_collections_collected",
+        "tray",
+        "created_at",
+        "document",
+        sqlite_where=text("collected_at IS NOT NULL"),
+        postgresql_where=text("collected_at IS NOT NULL"),
+    ),
 )

@@ -9,7 +9,7 @@ REMEMBERED = 50_000
 Key = tuple[int, str, str, str, str]  # account, party, agency, person, system; a grade that is not known is empty
 
 _FIND = "SELECT id FROM trays WHERE account_id = ? AND party = ? AND agency = ? AND person = ? AND system = ?"
-_MAKE = "INSERT INTO trays (account_id, party, agency, person, system) VALUES (?, ?, ?, ?, ?)"
+_MAKE = "INSERT INTO trays (account_id, party, agency, person, system) VALUES (?, ?, ?, ?, ?) RETURNING id"
 # the registry's tables: a refused message has no decision that would name the person, but the account does
 _PERSON = "SELECT persons.id_sisc FROM accounts JOIN persons ON persons.person_id = accounts.person_id WHERE accounts.account_id = ?"
 
@@ -24,8 +24,8 @@ class Trays:
         """The tray of `key`, made if there is none, inside the caller's transaction. If that fails, call `forget`."""
         tray = self._known.get(key)
         if tray is None:
-            found = cursor.execute(_FIND, key).fetchone()
-            tray = found[0] if found else cursor.execute(_MAKE, key).lastrowid
+            found = cursor.execute(_FIND, key).fetchone() or cursor.execute(_MAKE, key).fetchone()
+            tray = int(found[0])
             if len(self._known) >= REMEMBERED:
                 self._known.clear()
             self._known[key] = tray

@@ -301,7 +301,14 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["tray"], ["trays.id"], name=op.f("fk_collections_tray")),
         sa.PrimaryKeyConstraint("document", name=op.f("pk_collections")),
     )
-    op.create_index("ix_collections_period", "collections", ["tray", "created_at"], unique=False)
+    op.create_index(
+        "ix_collections_collected",
+        "collections",
+        ["tray", "created_at", "document"],
+        unique=False,
+        sqlite_where=sa.text("collected_at IS NOT NULL"),
+        postgresql_where=sa.text("collected_at IS NOT NULL"),
+    )
     op.create_index(
         "ix_collections_waiting",
         "collections",
