@@ -23,8 +23,9 @@ from gateway.errors import Rejected
 from gateway.message import Accepted, BusinessKeys, DocumentType, Granted, Judged, Receipt, Received, Recorded, StepTime
 from gateway.ports import Conflict, Profiles, Stale
 from gateway.storage.group_commit import GroupCommit
+from gateway.storage.mailbox import WAIT
 from gateway.storage.messages import steps_json
-from gateway.storage.tables import attachments, collections, contents, history, mailbox, messages
+from gateway.storage.tables import attachments, contents, history, mailbox, messages
 from gateway.storage.trays import Trays
 
 
@@ -91,7 +92,6 @@ class SqliteCommitter(GroupCommit[_Waiting, Recorded]):
             "attachments": _sql(attachments),
             "history": _sql(history),
             "mailbox": _sql(mailbox),
-            "collections": _sql(collections, "document", "account_id", "tray", "created_at", "claim"),
             "deliveries": _sql(
                 deliveries, "message", "system", "state", "due_at", "deadline_at", "deadline_seconds", "attempts", "fence", "flow_state"
             ),
@@ -181,13 +181,12 @@ class SqliteCommitter(GroupCommit[_Waiting, Recorded]):
         accepted = entry.code is None
         received_at = to_micros(received.received_at)
         account = received.caller.account_id
-        tray = self._tray(cursor, entry)
         cursor.execute(
             self._insert["messages"],
             (
                 received.sys_ref,
                 account,
-                tray,
+                self._tray(cursor, entry),
                 received.door,
                 received_at,
                 "accepted" if accepted else "refused",
@@ -213,7 +212,7 @@ class SqliteCommitter(GroupCommit[_Waiting, Recorded]):
         steps = self._steps(entry, received)
         cursor.execute(self._insert["history"], (message, received_at, "accept", entry.code or "ok", entry.detail, steps))
         now = to_micros(self._now())
-        self._insert_receipt(cursor, message, (account, tray), received, entry.receipt, now)
+        self._insert_receipt(cursor, message, account, received, entry.receipt, now)
         if accepted:
             deadline = self._profiles.system(document_type.system).retry.deadline
             cursor.execute(
@@ -227,14 +226,13 @@ class SqliteCommitter(GroupCommit[_Waiting, Recorded]):
         return self._trays.find(cursor, (account, granted.party, granted.agency or "", granted.person, system))
 
     def _insert_receipt(
-        self, cursor: sqlite3.Cursor, message: int | None, place: tuple[int, int], received: Received, receipt: Receipt, now: int
+        self, cursor: sqlite3.Cursor, message: int | None, account: int, received: Received, receipt: Receipt, now: int
     ) -> None:
-        """`place` is account and tray."""
         digest = received.digest  # of the message: one receipt a message, whatever its bytes
         cursor.execute(
-            self._insert["mailbox"], (str(uuid4()), place[0], message, receipt.kind, f"{receipt.kind}.xml", digest, receipt.content, now)
+            self._insert["mailbox"], (str(uuid4()), account, message, receipt.kind, f"{receipt.kind}.xml", digest, receipt.content, now)
         )
-        cursor.execute(self._insert["collections"], (cursor.lastrowid, *place, now, 0))
+        cursor.execute(WAIT, {"document": cursor.lastrowid, "at": now, "message": message})
 
     def _steps(self, entry: _Waiting, received: Received) -> str:
         waited = (self._now() - entry.judged_at) // MICROSECOND

@@ -17,10 +17,14 @@ from sqlalchemy import exists, insert, select, text
 from sqlalchemy.engine import Connection
 
 from gateway.database import to_micros
-from gateway.storage.tables import collections, mailbox, messages
+from gateway.storage.tables import mailbox, messages
 
 Transaction = Connection | sqlite3.Cursor
 
+#: What makes a row of `mailbox` wait for its reader: account and tray are those of its message.
+WAIT = """
+    INSERT INTO collections (document, account_id, tray, created_at, claim)
+    SELECT :document, account_id, tray, :at, 0 FROM messages WHERE id = :message"""
 # On PostgreSQL the row would be found by SELECT ... FOR UPDATE SKIP LOCKED; SQLite's one writer needs no more than this.
 _CLAIM = """
     UPDATE collections SET claim = claim + 1, claimed_until = :until
@@ -38,11 +42,10 @@ def put(
     the very same is there already. `digest` is unique for a message."""
     if connection.execute(select(exists().where(mailbox.c.message == message, mailbox.c.digest == digest))).scalar():
         return False
-    place = connection.execute(select(messages.c.account_id, messages.c.tray).where(messages.c.id == message)).one()
     inserted = connection.execute(
         insert(mailbox).values(
             document_id=document_id,
-            account_id=place.account_id,
+            account_id=select(messages.c.account_id).where(messages.c.id == message).scalar_subquery(),
             message=message,
             kind=kind,
             filename=filename,
@@ -52,7 +55,7 @@ def put(
         )
     )
     (document,) = inserted.inserted_primary_key or (None,)
-    connection.execute(insert(collections).values(document=document, account_id=place.account_id, tray=place.tray, created_at=at, claim=0))
+    connection.execute(text(WAIT), {"document": document, "at": to_micros(at), "message": message})
     return True
 
 

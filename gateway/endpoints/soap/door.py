@@ -25,7 +25,7 @@ from gateway.endpoints.soap.document import read_document
 from gateway.endpoints.soap.envelope import Element, Envelope, read_envelope, unreadable
 from gateway.endpoints.soap.reply import HandedOut
 from gateway.endpoints.soap.token import Accounts, Proven, check_timestamp, prove, read_token
-from gateway.errors import Failed, GatewayError, Rejected
+from gateway.errors import Deferred, Failed, GatewayError, Rejected
 from gateway.faults import soap_fault
 from gateway.message import Received, Recorded
 from gateway.ports import Clock
@@ -169,15 +169,17 @@ class SoapDoor:
 
     async def _spent(self, spendable: tuple[Proven, datetime] | None, error: GatewayError) -> GatewayError:
         """The error to tell, once the nonce of a proven caller is used up: a call that failed may not be sent again as it was.
-        Where it had been used before, that is the error. What the store could not take is the one exception: nothing can be
-        written then."""
+        A refusal is told once; to the same nonce again it is the token that is refused. What the store could not take is
+        the one exception: nothing can be written then."""
         if spendable is None or error.code in ("token.refused", "record.store_unavailable"):
             return error
         proven, at = spendable
         try:
             await self._mailbox.spend(proven.caller.account_id, proven.nonce, at)
-        except GatewayError as other:
-            return other
+        except Rejected as used:
+            return used if isinstance(error, Rejected) else error  # our own troubles may come after the call has spent it
+        except Deferred as busy:
+            return busy
         return error
 
     def _prove(self, envelope: Envelope, at: datetime) -> Proven:
