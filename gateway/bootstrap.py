@@ -7,6 +7,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import delete
@@ -211,7 +212,9 @@ def open_pusher(settings: Settings, database: Database) -> Iterator[Pusher]:
     """What hands mailbox documents to traders' own endpoints. The keys are read when the first password is needed."""
     retry = RetryPolicy(tuple(float(delay) for delay in settings.push_delays.split()), settings.push_deadline)
     lease = 2 * settings.push_seconds + LOCK_LIMIT
-    queue = PushQueue(database, retry, lease_seconds=lease, block_after=settings.push_block_after)
+    registry = ReadingRegistry(database.engine, max_age=0)
+    rights = partial(registry.rights, fresh=True)
+    queue = PushQueue(database, retry, rights, lease_seconds=lease, block_after=settings.push_block_after)
     http = PushHttp(networks(settings.push_allow), settings.push_seconds)
 
     def password(push: Push) -> str:

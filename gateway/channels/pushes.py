@@ -8,6 +8,9 @@ outcome must carry the number of its claim.
 
 Failures belong to the endpoint: it rests for longer after each in a row, is then tried with one document at a time, and is
 blocked after many. A refusal belongs to the document, which then only waits in the mailbox.
+
+What an account may not read by polling is not pushed to it either: its contexts are judged under the write lock, so that a
+right withdrawn a millisecond ago does not count.
 """
 
 from __future__ import annotations
@@ -23,20 +26,23 @@ from sqlalchemy.engine import Connection
 
 from gateway.channels.queue import LostLease, asked_for
 from gateway.channels.tables import pushes
+from gateway.collection import ReadingRights
 from gateway.database import AnyRow, Database
 from gateway.errors import GatewayError
 from gateway.profile import RetryPolicy
+from gateway.storage import mailbox as box
 from gateway.storage import messages as store
-from gateway.storage.tables import collections, mailbox, messages
+from gateway.storage.tables import collections, mailbox, messages, trays
 from registry.tables import accounts, push_endpoints
 
 COMPARE = timedelta(minutes=1)
 AT_ONCE = 500  # new rows in one transaction: the write lock is held for milliseconds
 ENDPOINTS_AT_ONCE = 8  # of which documents are claimed in one transaction, for the same reason
 LOOK_AHEAD = 20  # documents past those that were polled meanwhile
+WITHHELD = timedelta(minutes=10)  # until it is looked again whether the account may read the document
 
 _DUE = text("pushes.state = 'due'")  # literally so, or SQLite does not see that the partial index serves
-#: idSprawy: the MRN once it is known, the LRN before.
+#: idSprawy as polls tell it (`HandedOut.of_row`): the MRN once it is known, the LRN before.
 _CASE = (
     select(func.coalesce(messages.c.mrn, messages.c.lrn))
     .join(mailbox, mailbox.c.message == messages.c.id)
@@ -77,14 +83,25 @@ class Push:
     document_id: str
     filename: str
     case_id: str | None
+    grades: tuple[str | None, str | None, str | None]  # idSISC of person, agency and party
     content: bytes = field(repr=False)
 
 
 class PushQueue:
-    """One instance per worker process. `lease_seconds` must be longer than a call may take."""
+    """One instance per worker process."""
 
-    def __init__(self, database: Database, retry: RetryPolicy, *, lease_seconds: float, block_after: int) -> None:
-        self._database, self._retry, self._block_after = database, retry, block_after
+    def __init__(
+        self,
+        database: Database,
+        retry: RetryPolicy,
+        rights: Callable[[int, datetime], ReadingRights],
+        *,
+        lease_seconds: float,
+        block_after: int,
+    ) -> None:
+        """`rights`: what an account may read at an instant, as the registry stands when it is asked. `lease_seconds` must be
+        longer than a call may take."""
+        self._database, self._retry, self._rights, self._block_after = database, retry, rights, block_after
         self._lease = timedelta(seconds=lease_seconds)
         self._seen = 0  # documents up to this number have been looked at by this process
         self._compared_at: datetime | None = None
@@ -112,12 +129,14 @@ class PushQueue:
     def claim(self, at: datetime, room: Callable[[int, bool], int], limit: int) -> list[Push]:
         """Some documents that are due, `limit` at most and few at once, so that the write lock is held for milliseconds:
         ask again until there are none. `room(account, failing)` says with how many more an endpoint may be called at once.
-        Raises StoreBusy."""
+        Raises StoreBusy, Deferred(record.store_unavailable)."""
         with self._database.reading() as connection:  # an idle worker takes no write lock
             ready = [row for row in connection.execute(_ready(at)) if room(row.account_id, row.failures > 0) > 0]
         chosen = [row.account_id for row in ready[: min(limit, ENDPOINTS_AT_ONCE)]]
         if not chosen:
             return []
+        for account_id in chosen:
+            self._rights(account_id, at)  # looked up now, so that under the lock they only have to be found unchanged
         taken: list[tuple[AnyRow, int, int]] = []  # endpoint, document, claim
         with self._database.writing() as connection:
             for row in connection.execute(_ready(at).where(push_endpoints.c.account_id.in_(chosen))).all():  # as it is by now
@@ -127,8 +146,9 @@ class PushQueue:
 
     def _claim_for(self, connection: Connection, row: AnyRow, free: int, at: datetime) -> list[tuple[int, int]]:
         """Document and number of each claim made for one endpoint; what somebody else has or had is set right."""
-        query = select(pushes.c.document, collections.c.collected_at, collections.c.claimed_until)
-        query = query.join(collections, collections.c.document == pushes.c.document)
+        rights = self._rights(row.account_id, at)
+        query = select(pushes.c.document, pushes.c.created_at, collections.c.collected_at, collections.c.claimed_until, trays)
+        query = query.join(collections, collections.c.document == pushes.c.document).join(trays, trays.c.id == collections.c.tray)
         query = query.where(pushes.c.account_id == row.account_id, _DUE, pushes.c.due_at <= at)
         claimed: list[tuple[int, int]] = []
         for waiting in connection.execute(query.order_by(pushes.c.due_at, pushes.c.document).limit(free + LOOK_AHEAD)).all():
@@ -137,10 +157,9 @@ class PushQueue:
                 connection.execute(own.values(state="polled", ended_at=waiting.collected_at))
             elif waiting.claimed_until is not None and waiting.claimed_until > at:  # a poll has it, or another worker
                 connection.execute(own.values(due_at=waiting.claimed_until))
-            elif len(claimed) < free:
-                lease = update(collections).where(collections.c.document == waiting.document)
-                lease = lease.values(claim=collections.c.claim + 1, claimed_until=at + self._lease)
-                number = connection.execute(lease.returning(collections.c.claim)).scalar_one()
+            elif not rights.own(waiting.person, waiting.agency, waiting.party):
+                connection.execute(own.values(**self._withheld(waiting.created_at, at)))
+            elif len(claimed) < free and (number := box.claim(connection, waiting.document, at, at + self._lease)) is not None:
                 connection.execute(own.values(attempts=pushes.c.attempts + 1, case_id=func.coalesce(pushes.c.case_id, _CASE)))
                 claimed.append((waiting.document, number))
         if claimed and row.failures:  # one careful try: nobody else's at the same time
@@ -148,12 +167,18 @@ class PushQueue:
             connection.execute(resting.values(rest_until=at + self._lease))
         return claimed
 
+    def _withheld(self, created_at: datetime, at: datetime) -> dict[str, Any]:
+        """A right may come back; past the deadline the document is left to the polls, which ask the same."""
+        if at > created_at + timedelta(seconds=self._retry.deadline):
+            return {"state": "given_up", "ended_at": at, "code": "read.no_permission"}
+        return {"due_at": at + WITHHELD, "code": "read.no_permission"}
+
     def _with_bodies(self, taken: Sequence[tuple[AnyRow, int, int]]) -> list[Push]:
         """Read after the lock was given back: bodies may be large."""
         if not taken:
             return []
-        columns = (mailbox, messages.c.sys_ref, pushes.c.case_id, pushes.c.attempts)
-        query = select(*columns).join(messages, messages.c.id == mailbox.c.message)
+        columns = (mailbox, messages.c.sys_ref, pushes.c.case_id, pushes.c.attempts, trays.c.person, trays.c.agency, trays.c.party)
+        query = select(*columns).join(messages, messages.c.id == mailbox.c.message).join(trays, trays.c.id == messages.c.tray)
         query = query.join(pushes, pushes.c.document == mailbox.c.id)
         with self._database.reading() as connection:
             found = {row.id: row for row in connection.execute(query.where(mailbox.c.id.in_([document for _, document, _ in taken])))}
@@ -244,6 +269,7 @@ def _push(row: AnyRow, document: AnyRow, claim: int) -> Push:
         document_id=document.document_id,
         filename=document.filename,
         case_id=document.case_id,
+        grades=(document.person or None, document.agency or None, document.party or None),
         content=bytes(document.content),
     )
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from gateway.demo.people import AGENCY, IMPORTER
 from tests.acceptance.caller import Caller
 from tests.acceptance.endpoint import SECRET, Endpoint, endpoint, register
 from tests.acceptance.estate import Estate, until
@@ -88,6 +89,9 @@ def test_every_document_of_the_flow_is_pushed_in_order_and_then_collected(
     assert effects(receiver) == mailbox(caller)
     assert [name.partition(".")[0].partition("_")[0] for name, _ in effects(receiver).values()] == FLOW
     assert {a["system"] for a in receiver.arrivals} == {"PODMIOT"}
+    grades = {(a["personSISC"], a["middleSISC"], a["endSISC"]) for a in receiver.arrivals}
+    assert grades == {(caller.name.upper().ljust(17, "0"), AGENCY.id_sisc, IMPORTER.id_sisc)}
+    assert SECRET not in estate.log("worker")
     assert [a["message_id"] for a in receiver.arrivals] == [f"urn:uuid:{a['dispatch_id']}" for a in receiver.arrivals]
     assert receiver.log()["most_at_once"] == 1
     until(lambda: pushed(caller) == 4, what="the books")
@@ -243,6 +247,22 @@ def test_documents_an_endpoint_never_takes_end_in_the_mailbox(own: Callable[...,
     caller.submit(caller.declare("PUSH-AFTER"))
     until(lambda: len(receiver.effects) == 4, what="the next documents, for which it is up again")
     assert len(mailbox(caller)) == 8
+
+
+def test_what_the_trader_may_not_read_any_more_is_not_pushed_to_him(own: Callable[..., Estate], receiver: Endpoint) -> None:
+    estate = own(push_allow="127.0.0.0/8").start(speed=50)
+    caller = Caller(estate, "trader00")
+    connect(caller, receiver)
+    receiver.next("down")  # the next attempt is five seconds later
+    caller.submit(caller.declare("PUSH-RIGHTS"))
+    until(lambda: receiver.arrivals and len(mailbox(caller)) == 4, what="the first attempt, and all documents")
+    shown = estate.brama_json("registry", "show", caller.login)
+    link = next(r["representation_id"] for r in shown["representations"] if r["principal_idSISC"] == AGENCY.id_sisc)
+    assert estate.brama("registry", "end-representation", str(link)).returncode == 0
+    held_back = "SELECT count(*) FROM pushes WHERE state = 'due' AND code = 'read.no_permission'"
+    until(lambda: estate.rows(held_back) == [(4,)], what="holding them back")
+    assert receiver.effects == []
+    assert caller.poll() is None
 
 
 def test_a_private_address_is_refused_with_the_reason_and_never_called(own: Callable[..., Estate], receiver: Endpoint) -> None:

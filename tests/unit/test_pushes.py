@@ -9,14 +9,16 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import insert, select, update
 
-from gateway.channels.pushes import COMPARE, Push, PushQueue, again, counts
+from gateway.channels.pushes import COMPARE, WITHHELD, Push, PushQueue, again, counts
 from gateway.channels.queue import LostLease
 from gateway.channels.tables import pushes
+from gateway.collection import HandedOut, ReadingRights, Wanted
 from gateway.database import AnyRow, Database
 from gateway.errors import Deferred, Failed, GatewayError, Rejected
 from gateway.profile import RetryPolicy
 from gateway.security.keys import Secrets
-from gateway.storage.mailbox import Mailbox
+from gateway.storage.polling import Polling
+from gateway.storage.search import Documents
 from gateway.storage.tables import collections, history, messages
 from registry import push as endpoints
 from registry.document import NewPush
@@ -25,6 +27,7 @@ from tests.walk import AT, put
 
 SECRETS = Secrets(b"k" * 32)
 LEASE = 60.0
+RIGHTS = ReadingRights("Anna", frozenset({("", "PL1")}), frozenset(), 0)
 SECOND = timedelta(seconds=1)
 HOUR = timedelta(hours=1)
 DOWN = Deferred("push.unavailable", host="edi.example", detail="refused")
@@ -41,8 +44,9 @@ def endpoint(database: Database, account: int = 1, url: str = "https://edi.examp
         endpoints.register(connection, SECRETS, account, new, since)
 
 
-def queue(database: Database, *, deadline: float = 86_400, block_after: int = 5) -> PushQueue:
-    return PushQueue(database, RetryPolicy((5.0, 60.0), deadline), lease_seconds=LEASE, block_after=block_after)
+def queue(database: Database, *, deadline: float = 86_400, block_after: int = 5, rights: ReadingRights = RIGHTS) -> PushQueue:
+    retry = RetryPolicy((5.0, 60.0), deadline)
+    return PushQueue(database, retry, lambda account, at: rights, lease_seconds=LEASE, block_after=block_after)
 
 
 def take(keeper: PushQueue, at: datetime, *, room: int = 1, limit: int = 32) -> list[Push]:
@@ -55,8 +59,25 @@ def one(keeper: PushQueue, at: datetime) -> Push:
     return found
 
 
+def reader(database: Database, at: datetime) -> Polling:
+    return Polling(database, Documents(database), lambda: at, claim_seconds=180, token_window=300, bound=100)
+
+
+def polled(database: Database, at: datetime, account: int = 1, *, whole: bool = False) -> HandedOut | None:
+    """What a poll gets; `whole`: written out completely."""
+
+    async def once() -> HandedOut | None:
+        box = reader(database, at)
+        handed = await box.next(account, RIGHTS, Wanted(), None, at, month=True)
+        if handed is not None and whole:
+            await box.collected(handed.document_id, handed.claim)
+        return handed
+
+    return asyncio.run(once())
+
+
 def poll(database: Database, at: datetime, account: int = 1) -> str | None:
-    handed = asyncio.run(Mailbox(database, lambda: at, claim_seconds=180, token_window=300).next(account, None, at))
+    handed = polled(database, at, account)
     return handed.document_id if handed else None
 
 
@@ -120,8 +141,7 @@ def test_a_poll_never_gets_what_is_being_pushed_and_a_push_never_what_is_being_p
     put(database, b"<a/>", b"<b/>")
     keeper = queue(database)
     pushed = one(keeper, AT)
-    polled = poll(database, AT)
-    assert polled not in (None, pushed.document_id)
+    assert poll(database, AT) not in (None, pushed.document_id)
     assert poll(database, AT) is None
     assert take(keeper, AT, room=5) == []
 
@@ -131,10 +151,7 @@ def test_what_was_polled_meanwhile_is_pushed_no_more(database: Database) -> None
     put(database, b"<a/>")
     keeper = queue(database)
     keeper.find(AT)
-    box = Mailbox(database, lambda: AT, claim_seconds=180, token_window=300)
-    handed = asyncio.run(box.next(1, None, AT))
-    assert handed is not None
-    asyncio.run(box.collected(handed.document_id, handed.claim))
+    assert polled(database, AT, whole=True) is not None
     assert take(keeper, AT + SECOND) == []
     assert states(database) == [("polled", 0, None)]
 
@@ -382,3 +399,31 @@ def test_new_documents_are_found_at_the_next_look(database: Database) -> None:
     put(database, b"<a/>")
     assert keeper.find(AT + SECOND) == 1
     assert keeper.find(AT + 2 * SECOND) == 0
+
+
+def test_the_grades_are_those_of_the_context(database: Database) -> None:
+    endpoint(database)
+    put(database, b"<a/>")
+    handed = polled(database, AT)
+    assert handed is not None
+    push = one(queue(database), AT + HOUR)
+    assert push.grades == (handed.person_sisc, handed.middle_sisc, handed.end_sisc)
+    assert (push.document_id, push.case_id) == (handed.dispatch_id, handed.case_id)
+
+
+def test_what_the_account_may_not_read_is_not_pushed_until_it_may(database: Database) -> None:
+    endpoint(database)
+    put(database, b"<a/>")
+    nobody = ReadingRights("Anna", frozenset(), frozenset(), 0)
+    assert take(queue(database, rights=nobody), AT) == []
+    assert states(database) == [("due", 0, "read.no_permission")]
+    assert take(queue(database), AT + WITHHELD - SECOND) == []
+    assert len(take(queue(database), AT + WITHHELD)) == 1
+
+
+def test_what_the_account_may_not_read_for_too_long_is_left_to_the_polls(database: Database) -> None:
+    endpoint(database)
+    put(database, b"<a/>")
+    nobody = ReadingRights("Anna", frozenset(), frozenset(), 0)
+    assert take(queue(database, rights=nobody, deadline=60), AT + HOUR) == []
+    assert states(database) == [("given_up", 0, "read.no_permission")]

@@ -20,7 +20,7 @@ from gateway.channels.queue import LostLease
 from gateway.database import StoreBusy
 from gateway.endpoints.push.call import Call, Credentials, Document
 from gateway.endpoints.push.client import PushHttp
-from gateway.errors import Failed, GatewayError, Rejected
+from gateway.errors import Deferred, Failed, GatewayError, Rejected
 from gateway.targets import split_url
 
 log = structlog.get_logger("brama.push")
@@ -68,7 +68,7 @@ class Pusher:
             self._queue.find(at)
             free = IN_WORK - len(self._running)
             return self._queue.claim(at, self._room, free) if free > 0 else []
-        except (StoreBusy, OperationalError):
+        except (StoreBusy, OperationalError, Deferred):
             log.warning("push_queue_unavailable")
         except Exception:
             log.exception("push_queue_failed")  # one broken row must not end all pushing
@@ -123,7 +123,16 @@ class Pusher:
         """The endpoint's sysRef. Raises what the call's table says."""
         endpoint = push.endpoint
         credentials = Credentials(endpoint.login, self._password(push), cast("Literal['a', 'b']", endpoint.digest))
-        document = Document(push.document_id, push.filename, push.content, case_id=push.case_id)
+        person, agency, party = push.grades
+        document = Document(
+            push.document_id,
+            push.filename,
+            push.content,
+            case_id=push.case_id,
+            person_sisc=person,
+            middle_sisc=agency,
+            end_sisc=party,
+        )
         make = self._call.request
         if len(push.content) > LARGE:
             envelope = await asyncio.to_thread(make, endpoint.url, credentials, document)
