@@ -50,7 +50,7 @@ class Store:
 
 
 def times(stores: list[Store], kind: str) -> float:
-    """CPU a call in the largest store over that in the smallest: median of the rounds."""
+    """CPU a call in the largest store over that in the smallest, as the median of the rounds."""
     pairs = zip(stores[-1].cpu[kind], stores[0].cpu[kind], strict=True)
     return statistics.median(large / small for large, small in pairs)
 
