@@ -139,7 +139,7 @@ collections = Table(
     metadata,
     Column("document", Id, ForeignKey("mailbox.id"), primary_key=True),
     Column("account_id", BigInteger, nullable=False),
-    Column("tray", Id, ForeignKey("trays.id"), nullable=False),
+    Column("tray", Id, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("claimed_until", Instant),
     Column("claim", BigInteger, nullable=False, server_default="0"),

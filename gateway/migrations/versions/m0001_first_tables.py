@@ -317,7 +317,6 @@ def upgrade() -> None:
         sa.Column("claim", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("collected_at", Instant(), nullable=True),
         sa.ForeignKeyConstraint(["document"], ["mailbox.id"], name=op.f("fk_collections_document")),
-        sa.ForeignKeyConstraint(["tray"], ["trays.id"], name=op.f("fk_collections_tray")),
         sa.PrimaryKeyConstraint("document", name=op.f("pk_collections")),
     )
     op.create_index(
