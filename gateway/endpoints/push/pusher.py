@@ -27,6 +27,7 @@ log = structlog.get_logger("brama.push")
 
 POLL = 0.2  # seconds between looks
 IN_WORK = 32  # calls at once, to all endpoints together
+BYTES_IN_WORK = 32 * 1024 * 1024  # of documents; beyond, nothing more is claimed until some are done
 LARGE = 256 * 1024  # bytes; beyond, the envelope is made beside the event loop
 
 
@@ -41,6 +42,7 @@ class Pusher:
         self._password, self._now, self._at_once = password, now, at_once
         self._running: set[asyncio.Task[None]] = set()
         self._busy: Counter[int] = Counter()
+        self._bytes = 0
         self._look_again_at: datetime | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -55,6 +57,7 @@ class Pusher:
         claimed = self._claimed()
         for push in claimed:
             self._busy[push.endpoint.account_id] += 1
+            self._bytes += len(push.content)
             task = asyncio.create_task(self._hand_over(push))
             self._running.add(task)
             task.add_done_callback(self._running.discard)
@@ -66,7 +69,7 @@ class Pusher:
             return []
         try:
             self._queue.find(at)
-            free = IN_WORK - len(self._running)
+            free = IN_WORK - len(self._running) if self._bytes < BYTES_IN_WORK else 0
             return self._queue.claim(at, self._room, free) if free > 0 else []
         except (StoreBusy, OperationalError, Deferred):
             log.warning("push_queue_unavailable")
@@ -93,6 +96,7 @@ class Pusher:
         except Exception:
             log.exception("push_result_not_written", document=push.document_id)  # the claim ends and it is sent again
         finally:
+            self._bytes -= len(push.content)
             self._busy[account] -= 1
             if not self._busy[account]:
                 del self._busy[account]
