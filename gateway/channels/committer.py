@@ -20,10 +20,11 @@ import structlog
 from sqlalchemy import Table, insert
 from sqlalchemy.dialects import sqlite
 
+from gateway.channels import servings
 from gateway.channels.tables import deliveries
 from gateway.database import LOCK_LIMIT, MICROSECOND, Database, StoreBusy, to_micros
 from gateway.errors import Deferred, Failed, Rejected
-from gateway.message import Accepted, BusinessKeys, DocumentType, Judged, Receipt, Received, Recorded, StepTime
+from gateway.message import Accepted, BusinessKeys, DocumentType, Judged, Receipt, Received, Recorded, Serving, StepTime
 from gateway.ports import Conflict, Profiles, Stale
 from gateway.storage.messages import steps_json
 from gateway.storage.tables import attachments, collections, contents, history, mailbox, messages
@@ -56,6 +57,7 @@ class _Waiting:
     receipt: Receipt
     timeline: tuple[StepTime, ...]
     judged_at: datetime
+    serving: Serving | None
     future: asyncio.Future[Recorded]
 
     @classmethod
@@ -72,6 +74,7 @@ class _Waiting:
             receipt=judged.receipt,
             timeline=judged.timeline,
             judged_at=judged_at,
+            serving=judged.authorized.verified.serving if isinstance(judged, Accepted) else None,
             future=future,
         )
 
@@ -207,6 +210,8 @@ class SqliteCommitter:
             raise Rejected("receive.message_id_reused")
         if first is None and same_key is not None:
             raise Conflict(Rejected("validate.duplicate_key", key=keys.message_id, sender=keys.sender, sys_ref=same_key))
+        if first is None and entry.serving is not None:
+            servings.check_open(cursor, entry.serving, received.received_at)
         self._use_nonce(cursor, received)
         if first is not None:
             return Recorded(first, repeat=True)
@@ -280,21 +285,32 @@ class SqliteCommitter:
         steps = self._steps(entry, received)
         cursor.execute(self._insert["history"], (message, received_at, "accept", entry.code or "ok", entry.detail, steps))
         now = to_micros(self._now())
-        self._insert_receipt(cursor, message, account, received, entry.receipt, now)
-        if accepted:
+        receipt = entry.receipt  # its digest is the message's: one receipt a message, whatever its bytes
+        self._insert_mail(
+            cursor, (str(uuid4()), account, message, receipt.kind, f"{receipt.kind}.xml", received.digest, receipt.content, now)
+        )
+        if entry.serving is not None:
+            self._release(cursor, entry.serving, message, received, now)
+        elif accepted:
             deadline = self._profiles.system(document_type.system).retry.deadline
             cursor.execute(
                 self._insert["deliveries"], (message, document_type.system, "due", now, now + int(deadline * 1e6), deadline, 0, 0, None)
             )
 
-    def _insert_receipt(
-        self, cursor: sqlite3.Cursor, message: int | None, account: int, received: Received, receipt: Receipt, now: int
-    ) -> None:
-        digest = received.digest  # of the message: one receipt a message, whatever its bytes
-        cursor.execute(
-            self._insert["mailbox"], (str(uuid4()), account, message, receipt.kind, f"{receipt.kind}.xml", digest, receipt.content, now)
-        )
-        cursor.execute(self._insert["collections"], (cursor.lastrowid, account, now, 0))
+    def _insert_mail(self, cursor: sqlite3.Cursor, mail: tuple[object, ...]) -> None:
+        """`mail` is a row of the mailbox: its second value is the account, its last one the time."""
+        cursor.execute(self._insert["mailbox"], mail)
+        cursor.execute(self._insert["collections"], (cursor.lastrowid, mail[1], mail[-1], 0))
+
+    def _release(self, cursor: sqlite3.Cursor, serving: Serving, proof: int | None, received: Received, now: int) -> None:
+        """A signed UPD sets the document free that was held for it."""
+        free = servings.release(cursor, serving, proof, received.received_at)
+        detail = f"{serving.certificate_id} is signed (sysRef {received.sys_ref}); {free.filename} goes into the mailbox"
+        cursor.execute(self._insert["history"], (free.message, now, "serve", "signed", detail, "[]"))
+        if not free.lies_there:
+            self._insert_mail(
+                cursor, (free.document_id, free.account_id, free.message, free.kind, free.filename, free.digest, free.content, now)
+            )
 
     def _steps(self, entry: _Waiting, received: Received) -> str:
         waited = (self._now() - entry.judged_at) // MICROSECOND
