@@ -14,13 +14,14 @@ from uuid import uuid4
 import structlog
 from sqlalchemy import select, text, update
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import OperationalError
 
 from gateway import technical
 from gateway.channels.leases import Lease, Leases, check
 from gateway.channels.queue import LostLease
 from gateway.channels.servings import described, keep, lay
 from gateway.channels.tables import serving_papers, servings
-from gateway.database import AnyRow, Database
+from gateway.database import AnyRow, Database, StoreBusy
 from gateway.legal_time import end_of_period
 from gateway.ports import Signer
 from gateway.storage import messages as store
@@ -55,7 +56,7 @@ class Lapses:
         done = 0
         try:
             for row in self._due(at):
-                done += self._act(row, lease, at)
+                done += self._tried(row, lease, at)
         except LostLease:
             log.warning("lease_lost", lease=LEASE, fence=lease.fence)
             return done
@@ -67,6 +68,15 @@ class Lapses:
         query = query.where(_OPEN, servings.c.next_at <= at).order_by(servings.c.next_at).limit(AT_ONCE)
         with self._database.reading() as connection:
             return connection.execute(query).all()
+
+    def _tried(self, row: AnyRow, lease: Lease, at: datetime) -> bool:
+        try:
+            return self._act(row, lease, at)
+        except (LostLease, StoreBusy, OperationalError):
+            raise
+        except Exception:
+            log.exception("serving_failed", sys_ref=row.sys_ref, certificate=row.certificate_id)  # one must not keep the others waiting
+            return False
 
     def _act(self, row: AnyRow, lease: Lease, at: datetime) -> bool:
         if at >= row.due_at:
