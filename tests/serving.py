@@ -62,7 +62,7 @@ def served_profile(folder: Path, *answers: str, receipt: str = "system") -> None
         assert f"[answers.{name}]" in text
         text = text.replace(f"[answers.{name}]", f"[answers.{name}]\nserved = true\n#")
     (folder / "ncts").mkdir(parents=True, exist_ok=True)
-    (folder / "ncts" / "ncts2.toml").write_text(f'receipt = "{receipt}"\n{text}')
+    (folder / "ncts" / "ncts2.toml").write_text(text.replace('receipt = "system"', f'receipt = "{receipt}"'))
 
 
 class House:

@@ -211,7 +211,7 @@ class SqliteCommitter:
         if first is None and same_key is not None:
             raise Conflict(Rejected("validate.duplicate_key", key=keys.message_id, sender=keys.sender, sys_ref=same_key))
         if first is None and entry.serving is not None:
-            servings.check_open(cursor, entry.serving, received.received_at)
+            servings.check_open(cursor, entry.serving, received.caller.account_id, received.received_at)
         self._use_nonce(cursor, received)
         if first is not None:
             return Recorded(first, repeat=True)

@@ -150,19 +150,18 @@ def papers(connection: Connection, certificate_id: str) -> Sequence[AnyRow]:
 # --- inside the recording transaction, which does without SQLAlchemy -------------------------------------------------------
 
 
-def check_open(cursor: sqlite3.Cursor, serving: Serving, received_at: datetime) -> None:
-    """Raises Conflict(confirm.repeated | confirm.too_late) unless a UPD received at that time may still release the document."""
-    proof, due_at = cursor.execute(
-        "SELECT (SELECT sys_ref FROM messages WHERE id = servings.proof), due_at FROM servings WHERE id = ?", (serving.serving_id,)
+def check_open(cursor: sqlite3.Cursor, serving: Serving, account_id: int, received_at: datetime) -> None:
+    """Raises Conflict(confirm.repeated | confirm.too_late) unless a UPD that this account sent at that time may still release
+    the document. Another account's sysRef is not told."""
+    state, due_at, proof = cursor.execute(
+        "SELECT state, due_at, (SELECT CASE account_id WHEN ? THEN sys_ref ELSE '-' END FROM messages WHERE id = servings.proof)"
+        " FROM servings WHERE id = ?",
+        (account_id, serving.serving_id),
     ).fetchone()
-    if proof is not None:
+    if state == "signed":
         raise Conflict(Rejected("confirm.repeated", certificate=serving.certificate_id, sys_ref=proof))
-    if to_micros(received_at) >= due_at or not _held(cursor, serving):
+    if state != "held" or to_micros(received_at) >= due_at:
         raise Conflict(Rejected("confirm.too_late", certificate=serving.certificate_id, due=local(from_micros(due_at))))
-
-
-def _held(cursor: sqlite3.Cursor, serving: Serving) -> bool:
-    return cursor.execute("SELECT 1 FROM servings WHERE id = ? AND state = 'held'", (serving.serving_id,)).fetchone() is not None
 
 
 @dataclass(frozen=True, slots=True)

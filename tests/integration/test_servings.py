@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 from lxml import etree
 from sqlalchemy import select
 
@@ -14,10 +16,13 @@ from adapters.ncts.samples import cc015c
 from gateway.channels.answers import AnswerDesk
 from gateway.channels.lapses import GRACE
 from gateway.channels.tables import serving_papers, servings
+from gateway.cli import main
+from gateway.cli.output import WARSAW
 from gateway.database import AnyRow, Database
 from gateway.demo.people import AGENCY, ANNA, IMPORTER, JAN, Person
 from gateway.errors import Failed, Rejected
 from gateway.legal_time import end_of_period
+from gateway.settings import Settings
 from gateway.steps.receive import receive
 from gateway.storage.tables import messages
 from tests.serving import CRD, House, informations
@@ -330,3 +335,53 @@ def test_other_days_in_the_settings_move_the_next_look_and_not_the_period(house:
     assert house.scheduler().run(end_of_period(issued, 7)) == 0
     assert house.scheduler().run(end_of_period(issued, 10)) == 1
     assert serving(house).due_at == end_of_period(issued, 14)
+
+
+# --- commands -----------------------------------------------------------------------------------------------------------
+
+
+def brama(house: House, *arguments: str) -> Result:
+    environment = {
+        "BRAMA_HOME": str(house.home),
+        "BRAMA_DATABASE_URL": str(house.database.engine.url),
+        "BRAMA_PROFILES": str(house.home / "profiles"),
+    }
+    return CliRunner().invoke(main, arguments, env=environment)
+
+
+def test_what_is_held_is_listed_and_its_papers_are_shown(house: House) -> None:
+    sys_ref = house.declare("L1")
+    house.answer(house.decision("L1"))
+    certificate = serving(house).certificate_id
+    listed = brama(house, "messages", "held")
+    assert (listed.exit_code, certificate in listed.output, "PL852963741300000" in listed.output) == (0, True, True)
+    shown = brama(house, "messages", "show", sys_ref)
+    assert f"held      CC060C_D-1.xml for PL852963741300000 until {serving(house).due_at.astimezone(WARSAW):%Y-%m-%d} 00:00" in shown.output
+    assert brama(house, "messages", "papers", certificate, "UPD").stdout_bytes == house.last("UPD")
+    house.send(house.sign(house.last("UPD")))
+    assert certificate not in brama(house, "messages", "held").output
+    (row,) = json.loads(brama(house, "messages", "held", "--all", "--json").stdout)
+    assert (row["certificate"], row["state"]) == (certificate, "signed")
+
+
+def test_a_dead_answer_that_must_be_served_is_held_when_it_is_matched_again(house: House) -> None:
+    house.desk.keep("NCTS2", house.decision("L1"), Failed("reply.unknown_correlation", system="NCTS2"), house.clock.at)
+    house.declare("L1")
+    done = brama(house, "dead-letters", "retry", "1", "--json")
+    assert json.loads(done.stdout) == {"retried": [1], "left": []}
+    assert house.kinds() == ["UPP", "UPD"]
+
+
+def test_without_the_seal_a_dead_answer_that_must_be_served_is_left_alone(house: House) -> None:
+    house.declare("L1")
+    house.desk.keep("NCTS2", house.decision("L1"), Failed("reply.unknown_correlation", system="NCTS2"), house.clock.at)
+    (house.home / "keys" / "seal.key").unlink()
+    done = brama(house, "dead-letters", "retry", "1", "--json")
+    assert (done.exit_code, json.loads(done.stdout)) == (1, {"retried": [], "left": [1]})
+    assert house.kinds() == ["UPP"]
+
+
+@pytest.mark.parametrize("notices", [(7, 7), (12, 7), (0,), (14,)])
+def test_notices_must_lie_in_the_period(tmp_path: Path, notices: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="serving_notices"):
+        Settings(home=tmp_path, serving_notices=notices)

@@ -159,12 +159,14 @@ def test_every_path_of_ncts2_exists_in_the_published_schemas() -> None:
 
 def test_a_served_answer_and_a_receipt_by_the_gateway() -> None:
     text = GOOD.replace("[answers.CC060C]", "[answers.CC060C]\nserved = true\n#")
-    profile = read_profile(f'receipt = "gateway"\n{text}'.encode(), "x.toml")
+    profile = read_profile(text.replace('receipt = "system"', 'receipt = "gateway"').encode(), "x.toml")
     assert {root.rpartition("}")[2] for root, answer in profile.answers.items() if answer.served} == {"CC060C"}
     assert profile.receipt == "gateway"
     plain = read_profile(GOOD.encode(), "x.toml")
     assert not any(answer.served for answer in plain.answers.values())
     assert plain.receipt == "system"
+    with pytest.raises(Failed, match="receipt"):
+        read_profile(GOOD.replace('receipt = "system"', 'receipt = "nobody"').encode(), "x.toml")
 
 
 def test_the_channel_itself_is_no_customs_system() -> None:
