@@ -16,7 +16,8 @@ FRAMING_PER_BODY_BYTE = 16  # a chunk of one byte has at least five bytes around
 
 
 def bounded(head_seconds: float) -> type[HttpToolsProtocol]:
-    """The protocol whose clients have `head_seconds` from connecting, or from a request's first byte, to its last header."""
+    """The protocol whose clients have `head_seconds` from connecting, or from a request's first byte, to the first byte of
+    its body, or its end where it has none."""
     return type("Bounded", (BoundedConnection,), {"head_seconds": head_seconds})
 
 
@@ -50,16 +51,14 @@ class BoundedConnection(HttpToolsProtocol):
         if self._late is None:
             self._await_head()
 
-    def on_headers_complete(self) -> None:
-        self._head_is_here()
-        super().on_headers_complete()
-
     def on_body(self, body: bytes) -> None:
+        self._head_is_here()
         self._framing -= len(body)
         self._body_bytes += len(body)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
+        self._head_is_here()
         self._framing = self._body_bytes = 0
         super().on_message_complete()
 
@@ -73,6 +72,8 @@ class BoundedConnection(HttpToolsProtocol):
 
     def _refuse(self, status: str) -> None:
         self._head_is_here()
-        if not self.transport.is_closing():
+        if self.transport.is_closing():
+            return
+        if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:  # else it would stand in an answer
             self.transport.write(f"HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n".encode())
-            self.transport.close()
+        self.transport.close()
