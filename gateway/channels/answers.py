@@ -57,7 +57,7 @@ class AnswerDesk:
         with self._database.writing(self._patience) as connection:
             message = _match(connection, answer)
             if self._receipts is not None:  # an answer proves that the system has the message: its receipt goes first
-                self._receipts.issue(connection, message.id, at)
+                self._receipts.issue(connection, message.id, answer.system, at)
             document_id = str(uuid4())
             filename = f"{name}_{_UNSAFE.sub('-', answer.keys.message_id or document_id)}.xml"
             new = (self._hold if answer.served else _put)(connection, message, answer, document_id, filename, at)

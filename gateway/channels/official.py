@@ -22,12 +22,12 @@ class OfficialReceipts:
     def __init__(self, profiles: Profiles, signer: Signer, issuer: str) -> None:
         self._profiles, self._signer, self._issuer = profiles, signer, issuer
 
-    def issue(self, connection: Connection, message: int, at: datetime) -> bool:
-        """Put the UPO of this message into its sender's mailbox, inside the caller's transaction. False where the system gives
-        its own, or it is there already."""
-        row = connection.execute(select(messages).where(messages.c.id == message)).one()
-        if self._profiles.system(row.system).receipt != "gateway":
+    def issue(self, connection: Connection, message: int, system: str, at: datetime) -> bool:
+        """Put the UPO of this message, which `system` has, into its sender's mailbox, inside the caller's transaction. False
+        where the system gives its own, or it is there already."""
+        if self._profiles.system(system).receipt != "gateway":
             return False
+        row = connection.execute(select(messages).where(messages.c.id == message)).one()
         number = f"UPO-{row.sys_ref}"
         text = technical.upo(number, row.sys_ref, row.system, row.digest.hex(), row.business_id, row.received_at, at, self._issuer)
         new = mailbox.put(

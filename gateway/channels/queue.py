@@ -106,7 +106,7 @@ class DatabaseChannel:
             )
             store.remember(connection, row.message, _begun(timeline, at), "deliver", "ok", detail, timeline)
             if self._receipts is not None:
-                self._receipts.issue(connection, row.message, at)
+                self._receipts.issue(connection, row.message, job.system, at)
 
     def later(self, job: Job, error: GatewayError, policy: RetryPolicy, at: datetime, timeline: Sequence[StepTime]) -> None:
         """Try again after the back-off (or what the target asked for, if that is longer); give up when that is past the

@@ -381,6 +381,32 @@ def test_without_the_seal_a_dead_answer_that_must_be_served_is_left_alone(house:
     assert house.kinds() == ["UPP"]
 
 
+def test_both_signatures_of_the_proof_are_judged_by_the_command(house: House) -> None:
+    held(house)
+    signed = house.sign(house.last("UPD"))
+    root = etree.fromstring(signed)
+    root[0][-1].text = "2020-01-01T00:00:00.000Z"  # in the UPD: neither signature holds any more
+    root[1][1].text = root[2][1].text  # type: ignore[index]
+    stripped = etree.fromstring(signed)
+    stripped[1].find("{*}SignatureValue").text = "AAAA"  # type: ignore[union-attr]  # only the office's value is wrong, the trader signs again
+    stripped.remove(stripped[2])
+    files = {"good": signed, "altered": etree.tostring(root), "wrong seal": house.sign(etree.tostring(stripped))}
+    for name, content in files.items():
+        (house.home / f"{name}.xml").write_bytes(content)
+    arguments = [
+        "signatures",
+        "verify",
+        *(str(house.home / f"{name}.xml") for name in files),
+        "--trust",
+        str(house.home / "keys" / "trust"),
+    ]
+    lines = [json.loads(line) for line in brama(house, *arguments, "--countersigned", "--json").stdout.splitlines()]
+    assert [line["valid"] for line in lines] == [True, False, False]
+    assert (lines[0]["signer"], lines[0]["signed_before_by"]) == ("CN=Anna Przykładowa,C=PL", "CN=Brama seal,O=Brama,C=PL")
+    plain = [json.loads(line) for line in brama(house, *arguments, "--json").stdout.splitlines()]
+    assert {line["code"] for line in plain} == {"signature.multiple"}
+
+
 @pytest.mark.parametrize("notices", [(7, 7), (12, 7), (0,), (14,)])
 def test_notices_must_lie_in_the_period(tmp_path: Path, notices: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="serving_notices"):
