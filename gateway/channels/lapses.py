@@ -124,7 +124,7 @@ class Lapses:
     def _wait(self, row: AnyRow, lease: Lease, until: datetime) -> bool:
         """Nothing to do before `until`: the settings had named other days when the document was held."""
         with self._database.writing() as connection:
-            return _moved(connection, row, lease, next_at=until) and False
+            return _moved(connection, row, lease, next_at=until)
 
 
 def _moved(connection: Connection, row: AnyRow, lease: Lease, **values: object) -> bool:

@@ -74,7 +74,7 @@ class ServingDesk:
             "state": "held",
             "issued_at": at,
             "due_at": end_of_period(at, self._days),
-            "next_at": end_of_period(at, min(self._notices, default=self._days)),
+            "next_at": end_of_period(at, min(self._notices, default=self._days)),  # later ones are the scheduler's to set
         }
         serving = connection.execute(insert(servings).values(row).returning(servings)).one()
         request = self._signer.seal(technical.upd(described(serving, message.sys_ref), self._issuer), technical.DOCUMENT)

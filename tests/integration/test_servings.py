@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -294,6 +295,17 @@ def test_after_a_standstill_one_reminder_and_not_two(house: House) -> None:
     assert informations(house.last("Zawiadomienie"), "NumerZawiadomienia") == ["2"]
 
 
+def test_without_notices_the_period_ends_all_the_same(house: House) -> None:
+    house.settings = house.settings.model_copy(update={"serving_notices": ()})
+    house.reprofile("CC060C")
+    held(house)
+    due = end_of_period(house.clock.at, 14)
+    house.scheduler().run(due)
+    assert house.kinds() == ["UPP", "UPD"]
+    assert house.scheduler().run(due + GRACE) == 1
+    assert house.kinds() == ["UPP", "UPD", "PND", "CC060C"]
+
+
 def test_after_a_long_standstill_no_reminder_but_the_pnd(house: House) -> None:
     held(house)
     at = house.clock.pass_(days=40)
@@ -332,8 +344,11 @@ def test_other_days_in_the_settings_move_the_next_look_and_not_the_period(house:
     held(house)
     issued = house.clock.at
     house.settings = house.settings.model_copy(update={"serving_notices": (10,)})
-    assert house.scheduler().run(end_of_period(issued, 7)) == 0
+    house.scheduler().run(end_of_period(issued, 7))
+    assert house.kinds() == ["UPP", "UPD"]
+    assert house.scheduler().run(end_of_period(issued, 10) - timedelta(seconds=1)) == 0
     assert house.scheduler().run(end_of_period(issued, 10)) == 1
+    assert house.kinds() == ["UPP", "UPD", "Zawiadomienie"]
     assert serving(house).due_at == end_of_period(issued, 14)
 
 
