@@ -113,7 +113,6 @@ def _put(connection: Connection, message: AnyRow, answer: Answer, document_id: s
     digest = hashlib.sha256(answer.content).digest()
     return not is_held(connection, message.id, digest) and mailbox.put(
         connection,
-        account_id=message.account_id,
         message=message.id,
         document_id=document_id,
         kind=answer.root.rpartition("}")[2],

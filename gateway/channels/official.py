@@ -32,7 +32,6 @@ class OfficialReceipts:
         text = technical.upo(number, row.sys_ref, row.system, row.digest.hex(), row.business_id, row.received_at, at, self._issuer)
         new = mailbox.put(
             connection,
-            account_id=row.account_id,
             message=message,
             document_id=str(uuid4()),
             kind="UPO",

@@ -114,7 +114,6 @@ def lay(connection: Connection, serving: AnyRow, document_id: str, kind: str, fi
     """Put a paper into the addressee's mailbox."""
     mailbox.put(
         connection,
-        account_id=serving.account_id,
         message=serving.message,
         document_id=document_id,
         kind=kind,
