@@ -322,9 +322,8 @@ class SqliteCommitter:
         detail = f"{serving.certificate_id} is signed (sysRef {received.sys_ref}); {free.filename} goes into the mailbox"
         cursor.execute(self._insert["history"], (free.message, now, "serve", "signed", detail, "[]"))
         if not free.lies_there:
-            self._insert_mail(
-                cursor, (free.document_id, free.account_id, free.message, free.kind, free.filename, free.digest, free.content, now)
-            )
+            mail = (free.document_id, free.account_id, free.message, free.kind, free.filename, free.digest, free.content)
+            self._insert_mail(cursor, (*mail, now + 1))  # behind the UPP, which came in the same transaction
 
     def _steps(self, entry: _Waiting, received: Received) -> str:
         waited = (self._now() - entry.judged_at) // MICROSECOND
