@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from sqlalchemy import delete
@@ -29,9 +30,6 @@ from gateway.channels.queue import DatabaseChannel
 from gateway.channels.servings import ServingDesk
 from gateway.database import LOCK_LIMIT, Database
 from gateway.endpoints.answers import AnswerDoor
-from gateway.endpoints.push.call import Call
-from gateway.endpoints.push.client import PushHttp
-from gateway.endpoints.push.pusher import Pusher
 from gateway.endpoints.soap.door import SoapDoor
 from gateway.errors import Failed
 from gateway.migrations import current, newest
@@ -56,6 +54,9 @@ from registry.push import secret_about
 from registry.reading_rights import ReadingRegistry
 from schemas.reader import LiveSchemas
 from schemas.shipped import shipped_editions
+
+if TYPE_CHECKING:
+    from gateway.endpoints.push.pusher import Pusher
 
 LARGE_AT_ONCE = 2  # large documents judged at once beside the event loop
 LEASE_SECONDS = 60.0  # a worker's turn at what only one may do
@@ -240,6 +241,10 @@ def open_office(settings: Settings, database: Database, profiles: Profiles, cloc
 @contextmanager
 def open_pusher(settings: Settings, database: Database) -> Iterator[Pusher]:
     """What hands mailbox documents to traders' own endpoints. The keys are read when the first password is needed."""
+    from gateway.endpoints.push.call import Call  # here, so that servers and commands do not load zeep
+    from gateway.endpoints.push.client import PushHttp
+    from gateway.endpoints.push.pusher import Pusher
+
     retry = RetryPolicy(tuple(float(delay) for delay in settings.push_delays.split()), settings.push_deadline)
     lease = 2 * settings.push_seconds + LOCK_LIMIT
     registry = ReadingRegistry(database.engine, max_age=0)
