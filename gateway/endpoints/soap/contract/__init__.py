@@ -1,7 +1,8 @@
 """The contract of the SEAP channel: its names, its WSDL and XSD files, and what its system names mean.
 
 Two editions are served at one address: `?wsdl` with the additions of 2022, `?wsdl=2014` the older one. A request that
-is valid under either is taken. Both files are our own writing; the names in them are the contract.
+is valid under either is taken. `?wsdl=push` is the contract that traders implement who want documents brought to them. The
+files are our own writing; the names in them are the contract.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from types import MappingProxyType
 PATH = "/seap_wsChannel/DocumentHandlingPort"
 
 PULL = "http://www.mf.gov.pl/uslugiBiznesowe/WsPull/Usluga/2014/01_v2_0"
+PUSH = "http://www.mf.gov.pl/uslugiBiznesowe/WsPush/Usluga/2014/01_v2_0"
 CHANNEL = "http://www.mf.gov.pl/schematy/SISC/WsChannel/2014/01_v2_0"
 
 #: element of the body -> operation. Nothing else decides: two operations share one soapAction.
@@ -52,6 +54,7 @@ FILES = MappingProxyType(
     {
         "wsdl": "DocumentHandling.wsdl",
         "wsdl=2014": "DocumentHandling_2014.wsdl",
+        "wsdl=push": "DocumentHandling_push.wsdl",  # not served by us: traders implement it, and we call them
         "xsd=ws_channel.xsd": "WS_CHANNEL.xsd",
         "xsd=ws_channel_2014.xsd": "WS_CHANNEL_2014.xsd",
     }
