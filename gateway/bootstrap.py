@@ -33,9 +33,10 @@ from gateway.security.seal import Seal
 from gateway.security.signatures import Verifier
 from gateway.security.xml import HardenedParser
 from gateway.settings import Settings
+from gateway.storage.emergency import Emergency
 from gateway.storage.mailbox import Mailbox
 from gateway.storage.tables import nonces
-from registry.accounts import Account, Accounts, channel_password
+from registry.accounts import Account, Accounts, channel_password, former_password
 from registry.authorize import DatabaseRegistry
 from schemas.reader import LiveSchemas
 from schemas.shipped import shipped_editions
@@ -57,6 +58,7 @@ class _ChannelAccount:
 
     account: Account
     secrets: Secrets
+    nobody: Account
 
     @property
     def account_id(self) -> int:
@@ -69,6 +71,12 @@ class _ChannelAccount:
     def password(self) -> bytes | None:
         return channel_password(self.account, self.secrets)
 
+    def former_password(self, now: datetime) -> bytes | None:
+        former = former_password(self.account, self.secrets, now)
+        if former is None:
+            channel_password(self.nobody, self.secrets)  # for the time it takes
+        return former
+
 
 class ChannelAccounts:
     """Accounts with their secrets, for the doors that need both."""
@@ -80,7 +88,7 @@ class ChannelAccounts:
 
     def find(self, login: str) -> _ChannelAccount:
         """Never None: an unknown login gets an inactive stand-in, so that time does not tell it from a known one."""
-        return _ChannelAccount(self._accounts.find(login) or self._nobody, self._secrets)
+        return _ChannelAccount(self._accounts.find(login) or self._nobody, self._secrets, self._nobody)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +149,7 @@ def open_gatehouse(settings: Settings) -> Iterator[Gatehouse]:
             settings=settings,
             pool=pool,
             refused=metrics.refused,
+            emergency=Emergency(database.engine),
         )
         yield Gatehouse(settings, database, soap_door, AnswerDoor(dispatching, desk, clock.now), metrics)
 

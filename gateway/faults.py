@@ -28,6 +28,7 @@ POLICY = "These policy alternatives can not be satisfied:" + "".join(
 )
 BUSY = "Przekroczono limit jednoczesnych połączeń"
 INTERNAL = "Błąd wewnętrzny"
+EMERGENCY = "SEAP w trybie awaryjnym"
 
 Kind = Literal["plain", "tech", "business"]
 
@@ -82,6 +83,9 @@ _SOAP: dict[str, _Row] = {
     "receive.message_id_reused": _Row(COMMUNICATION, "tech", "E003"),
     "receive.not_served": _SERVER,
     "receive.busy": _Row(BUSY, "tech", "E011", retry_after=5),
+    "receive.too_many_calls": _Row(BUSY, "tech", "E011", retry_after=5),
+    "receive.too_long": _Row(INTERNAL, "tech", "E001", retry_after=5),
+    "receive.emergency": _Row(EMERGENCY, "business", "B010"),
     "record.store_unavailable": _Row(INTERNAL, "tech", "E001", retry_after=5),
     "addressing.missing": _Row(ADDRESSING_MISSING, code=(_ADDRESSING, "MessageAddressingHeaderRequired"), explained=False),
     "addressing.invalid": _Row(ADDRESSING_INVALID, code=(_ADDRESSING, "InvalidAddressingHeader"), explained=False),

@@ -106,9 +106,14 @@ class KnownAccount:
     account_id: int
     active: bool
     secret: str | None
+    former: str | None = None
+    former_until: datetime = NOW
 
     def password(self) -> str | None:
         return self.secret
+
+    def former_password(self, now: datetime) -> str | None:
+        return self.former if now < self.former_until else None
 
 
 class KnownAccounts(dict[str, KnownAccount]):

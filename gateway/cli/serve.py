@@ -93,6 +93,8 @@ async def _serve_one(settings: Settings) -> None:
             access_log=False,
             log_config=None,
             server_header=False,
+            proxy_headers=bool(settings.trusted_proxies),  # uvicorn itself would trust every proxy on this machine
+            forwarded_allow_ips=settings.trusted_proxies,
             timeout_keep_alive=IDLE_SECONDS,
             timeout_graceful_shutdown=30,
             backlog=1024,

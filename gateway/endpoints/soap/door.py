@@ -22,8 +22,9 @@ from gateway.endpoints.soap.contract import OPERATIONS, PULL, served
 from gateway.endpoints.soap.document import read_document
 from gateway.endpoints.soap.envelope import Element, Envelope, read_envelope, unreadable
 from gateway.endpoints.soap.reply import HandedOut
-from gateway.endpoints.soap.token import Accounts, Proven, check_timestamp, prove, read_token
-from gateway.errors import GatewayError, Rejected
+from gateway.endpoints.soap.throttle import Throttle
+from gateway.endpoints.soap.token import GUESSES, Accounts, Proven, UsernameToken, check_timestamp, prove, read_token
+from gateway.errors import Deferred, GatewayError, Rejected
 from gateway.faults import soap_fault
 from gateway.message import Received, Recorded
 from gateway.ports import Clock
@@ -55,6 +56,21 @@ class Mailbox(Protocol):
         ...
 
 
+class Emergency(Protocol):
+    """Whether an operator has closed the channel."""
+
+    def check(self, *, reading: bool) -> None:
+        """Raises Rejected(receive.emergency) when a call of this kind is not served now."""
+        ...
+
+
+class NoEmergency:
+    """For a door that no operator can close."""
+
+    def check(self, *, reading: bool) -> None:
+        return
+
+
 Accept = Callable[[Received], Awaitable[Recorded]]
 T = TypeVar("T")
 
@@ -83,8 +99,16 @@ class SoapDoor:
         settings: Settings,
         pool: Executor | None = None,
         refused: Callable[[str], None] = lambda _code: None,
+        emergency: Emergency | None = None,
     ) -> None:
         """`refused` is told the code of every fault."""
+        self._emergency = emergency or NoEmergency()
+        self._throttle = Throttle(
+            failures=settings.token_failures,
+            window=settings.failure_window,
+            calls_per_second=settings.calls_per_second,
+            calls_at_once=settings.calls_at_once,
+        )
         self._accept = accept
         self._refused = refused
         self._mailbox = mailbox
@@ -96,9 +120,9 @@ class SoapDoor:
         self._contract = served(settings.url)
         self._operations = {"AcceptDocument": self._accept_document, "GetNextDocument": self._get_next_document}
 
-    async def handle(self, method: str, query: str, headers: Mapping[str, str], body: bytes) -> HttpReply:
-        """Answer one request. `query` is without its question mark, `headers` have lower-case names. Never raises for
-        anything a sender can do."""
+    async def handle(self, method: str, query: str, headers: Mapping[str, str], body: bytes, address: str = "") -> HttpReply:
+        """Answer one request. `query` is without its question mark, `headers` have lower-case names, `address` is the
+        sender's. Never raises for anything a sender can do."""
         if method in ("GET", "HEAD"):
             return self._file(query)
         if method != "POST":
@@ -108,7 +132,7 @@ class SoapDoor:
         media, charset = _content_type(headers.get("content-type", ""))
         if media not in ("text/xml", "application/xml", "application/soap+xml"):
             return text(415, "Użyj Content-Type: text/xml; charset=utf-8. Use Content-Type: text/xml; charset=utf-8.")
-        return await self._post(body, charset, soap12=media == "application/soap+xml")
+        return await self._post(body, charset, address, soap12=media == "application/soap+xml")
 
     def refuse(self, error: GatewayError) -> HttpReply:
         """The fault for a request that was never read: too many at once, too large, the channel closed."""
@@ -122,7 +146,7 @@ class SoapDoor:
             return text(404, "Tu jest ?wsdl, ?wsdl=2014 i pliki ?xsd=... Here are ?wsdl, ?wsdl=2014 and the files ?xsd=...")
         return HttpReply(200, {"Content-Type": "text/xml; charset=utf-8"}, content)
 
-    async def _post(self, body: bytes, charset: str | None, *, soap12: bool) -> HttpReply:
+    async def _post(self, body: bytes, charset: str | None, address: str, *, soap12: bool) -> HttpReply:
         addressing: Addressing | None = None
         operation: str | None = None
         try:
@@ -132,14 +156,14 @@ class SoapDoor:
             envelope: Envelope = await self._run(large, read_envelope, body, charset, self._settings.max_content)
             addressing = read_addressing(envelope)
             at = self._clock.now()
-            proven = self._prove(envelope, at)
+            proven = self._prove(envelope, at, address)
             operation, element = _operation(envelope)
             serve = self._operations.get(operation)
             if serve is None:
                 raise Rejected("receive.not_served", operation=operation)
-            return await serve(_Call(addressing, proven, at, element, large))
+            return await self._served(serve, _Call(addressing, proven, at, element, large), reading=operation != "AcceptDocument")
         except GatewayError as error:
-            _log.warning("soap.refused", code=error.code, operation=operation, **_noted(error))
+            _log.warning("soap.refused", code=error.code, operation=operation, address=address, **_noted(error))
             self._refused(error.code)
             return _fault(addressing, operation, error)
         except Exception as error:
@@ -147,10 +171,36 @@ class SoapDoor:
             self._refused("unexpected")
             return _fault(addressing, operation, error)
 
-    def _prove(self, envelope: Envelope, at: datetime) -> Proven:
+    async def _served(self, serve: Callable[[_Call], Awaitable[HttpReply]], call: _Call, *, reading: bool) -> HttpReply:
+        """Within the limits of one account, and in time."""
+        self._emergency.check(reading=reading)
+        account_id = call.proven.caller.account_id
+        self._throttle.begin(account_id)
+        try:
+            async with asyncio.timeout(self._settings.operation_seconds):
+                return await serve(call)
+        except TimeoutError:  # what was committed by then is found by the same bytes sent again; what was claimed is given again
+            raise Deferred("receive.too_long", seconds=f"{self._settings.operation_seconds:g}") from None
+        finally:
+            self._throttle.end(account_id)
+
+    def _prove(self, envelope: Envelope, at: datetime, address: str) -> Proven:
         token = read_token(envelope)
         check_timestamp(envelope, at, self._window)
-        return prove(token, self._accounts, at, self._window)
+        held_back = self._throttle.holds_back(token.login, address)
+        proven = self._proven(token, at, address, held_back=held_back)
+        if held_back:
+            raise Rejected("token.refused", reason="held back", login=token.login)
+        self._throttle.proven(token.login, address)
+        return proven
+
+    def _proven(self, token: UsernameToken, at: datetime, address: str, *, held_back: bool) -> Proven:
+        try:
+            return prove(token, self._accounts, at, self._window)
+        except Rejected as refusal:
+            if not held_back and refusal.context.get("reason") in GUESSES:
+                self._throttle.failed(token.login, address)
+            raise
 
     async def _accept_document(self, call: _Call) -> HttpReply:
         received = await self._run(call.large, self._received, call)
