@@ -87,7 +87,8 @@ async def _serve_one(settings: Settings) -> None:
     with open_gatehouse(settings) as house:
         config = uvicorn.Config(
             Application(house),
-            http=bounded(settings.head_seconds),
+            http=bounded(settings.head_seconds, settings.max_connections),
+            ws="none",
             loop="uvloop",
             lifespan="off",
             access_log=False,
