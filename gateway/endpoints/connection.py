@@ -27,7 +27,8 @@ _NEVER_TRAILING = _ONCE | {b"transfer-encoding", b"connection", b"expect", b"upg
 
 
 def bounded(head_seconds: float, max_connections: int = 800) -> type[HttpToolsProtocol]:
-    """The protocol whose clients have `head_seconds` from connecting, or from a request's first byte, to its last header.
+    """The protocol whose clients have `head_seconds` from connecting, or from a request's first byte, to the first byte of
+    its body, or its end where it has none.
 
     At most `max_connections` are open: a new one is let in at the cost of the one that has been without a request longest.
     """
@@ -82,7 +83,6 @@ class BoundedConnection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Whatever is raised here becomes 400, and the end of the connection."""
-        self._head_is_here()
         if not self._head_fits():
             self._refuse("431 Request Header Fields Too Large")
             raise ValueError
@@ -95,6 +95,7 @@ class BoundedConnection(HttpToolsProtocol):
         return len(self.headers) <= HEADERS and sum(len(name) + len(value) for name, value in self.headers) <= HEAD_BYTES
 
     def on_body(self, body: bytes) -> None:
+        self._head_is_here()
         self._framing -= len(body)
         self._body_bytes += len(body)
         super().on_body(body)
@@ -103,6 +104,7 @@ class BoundedConnection(HttpToolsProtocol):
         """A bad trailer leaves the request incomplete for good: whoever reads it sees the connection end."""
         if self.headers and any(name in _NEVER_TRAILING or name.startswith(b"x-forwarded") for name, _ in self.headers):
             raise ValueError
+        self._head_is_here()
         self._framing = self._body_bytes = 0
         super().on_message_complete()
 
@@ -112,8 +114,14 @@ class BoundedConnection(HttpToolsProtocol):
             self.idle[self] = None
 
     def send_400_response(self, msg: str) -> None:
-        if not self.transport.is_closing():
+        if self._may_answer():
             super().send_400_response(msg)
+        self.transport.close()
+
+    def _may_answer(self) -> bool:
+        """Else it would stand in the middle of an answer."""
+        answering = self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete
+        return not answering and not self.transport.is_closing()
 
     def _await_head(self) -> None:
         self._late = self.loop.call_later(self.head_seconds, self._refuse, "408 Request Timeout")
@@ -125,9 +133,9 @@ class BoundedConnection(HttpToolsProtocol):
 
     def _refuse(self, status: str) -> None:
         self._head_is_here()
-        if not self.transport.is_closing():
+        if self._may_answer():
             self.transport.write(f"HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n".encode())
-            self.transport.close()
+        self.transport.close()
 
 
 def _check_head(headers: Iterable[tuple[bytes, bytes]], version: str) -> None:
