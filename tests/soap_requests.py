@@ -25,6 +25,7 @@ WSA_2004 = "http://schemas.xmlsoap.org/ws/2004/08/addressing"
 WSSE = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd"
 WSU = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd"
 PROFILE = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-username-token-profile-1.0"
+REASON = "urn:brama:seap:reason:1"
 BASE64 = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-soap-message-security-1.0#Base64Binary"
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
@@ -211,6 +212,14 @@ def told(reply: HttpReply) -> tuple[str, str, str | None, str | None, str | None
         fault.findtext(f".//{{{CHANNEL}}}errorCode"),
         fault.findtext(f".//{{{CHANNEL}}}errorDesc"),
     )
+
+
+def reason(reply: HttpReply) -> tuple[str, str, str]:
+    """Of a fault: our own code and sentences (Polish, English) in the header beside it; empty where there is none."""
+    found = etree.fromstring(reply.body).find(f"{{{SOAP}}}Header/{{{REASON}}}Reason")
+    if found is None:
+        return "", "", ""
+    return found.get("code", ""), found.findtext(f"{{{REASON}}}pl", ""), found.findtext(f"{{{REASON}}}en", "")
 
 
 def ago(**span: float) -> str:

@@ -29,6 +29,7 @@ from tests.soap_requests import (
     digest_b,
     envelope,
     next_body,
+    reason,
     security,
     told,
 )
@@ -251,9 +252,10 @@ DOCUMENTS = {
 @pytest.mark.parametrize("name", [name for name in DOCUMENTS if name != "two contents"])
 def test_documents(name: str) -> None:
     gate = Gate()
-    fault = told(gate.post(envelope(accept_body(DOCUMENTS[name]))))
-    assert fault[:4] == (SERVER, "Błąd komunikacji", "techErrorFault", "E003")
-    assert (fault[4] or "").startswith(NO_SCHEMA + " ")
+    reply = gate.post(envelope(accept_body(DOCUMENTS[name])))
+    assert told(reply) == (SERVER, "Błąd komunikacji", "techErrorFault", "E003", NO_SCHEMA)
+    assert reason(reply)[0].startswith("receive.")
+    assert all(len(sentence) > 30 for sentence in reason(reply)[1:])
     assert gate.untouched()
 
 
