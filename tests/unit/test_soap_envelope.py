@@ -15,7 +15,7 @@ from gateway.endpoints.soap import envelope as reader
 from gateway.endpoints.soap.document import read_document
 from gateway.endpoints.soap.envelope import Content, read_envelope
 from gateway.errors import Rejected
-from tests.soap_requests import DOCUMENT, Gate, Token, accept_body, addressing, b64, content, envelope, security, reason, told
+from tests.soap_requests import DOCUMENT, Gate, Token, accept_body, addressing, b64, content, envelope, reason, security, told
 
 MEGABYTE = 1024 * 1024
 

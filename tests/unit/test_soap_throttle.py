@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -179,8 +178,8 @@ def test_calls_per_second_of_one_account(clock: Ticking) -> None:
 
 
 @pytest.fixture
-def slow(clock: Ticking) -> Iterator[Gate]:
-    yield gate(clock, calls_at_once=2, operation_seconds=0.2)
+def slow(clock: Ticking) -> Gate:
+    return gate(clock, calls_at_once=2, operation_seconds=0.2)
 
 
 def test_calls_at_once_of_one_account(slow: Gate) -> None:
