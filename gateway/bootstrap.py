@@ -131,8 +131,9 @@ class Workshop:
 @contextmanager
 def open_gatehouse(settings: Settings) -> Iterator[Gatehouse]:
     """Everything a server needs. Raises Failed(...) naming what is missing."""
-    clock, database, parser = SystemClock(), Database(settings.database), HardenedParser()
+    clock, database = SystemClock(), Database(settings.database)
     profiles = load_profiles(settings)
+    parser = HardenedParser(longer_texts=profiles.longer_texts())
     schemas = LiveSchemas(shipped_editions(), database.engine)
     schemas.warm(clock.now())
     channel = DatabaseChannel(database, claim_seconds=settings.claim_seconds)

@@ -11,7 +11,8 @@ class DocumentProfile:
     """Where the business keys of one document stand, and what it means in the flow.
 
     `root` is in Clark notation. `paths` maps a field of `BusinessKeys` to an ElementPath below the root.
-    `permission` is what a sender needs, e.g. `NCTS2/CC015C`. `state` and `final` apply to answers.
+    `permission` is what a sender needs, e.g. `NCTS2/CC015C`. `state` and `final` apply to answers. `max_text` is how many
+    characters one text may have where the parser's own limit is too little; None: it is not.
     """
 
     root: str
@@ -19,6 +20,7 @@ class DocumentProfile:
     permission: str = ""
     state: str | None = None
     final: bool = False
+    max_text: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
