@@ -38,6 +38,12 @@ GAUGES = (
         (),
         "SELECT count(*) FROM collections WHERE collected_at IS NULL",
     ),
+    Gauge(
+        "brama_channel_closed",
+        "1 while the channel is in emergency mode.",
+        (),
+        "SELECT count(*) FROM channel_states WHERE closed AND id = (SELECT max(id) FROM channel_states)",
+    ),
 )
 
 

@@ -11,7 +11,7 @@ from tests.acceptance.estate import Estate
 
 def through(caller: Caller, address: str, password: str) -> str:
     """What a call hears that says to come from `address`: a fault's string, or nothing."""
-    call = caller.envelope('<GetNextDocumentRequest xmlns="{}"/>'.format(PULL), token=caller.token(password=password))
+    call = caller.envelope(f'<GetNextDocumentRequest xmlns="{PULL}"/>', token=caller.token(password=password))
     reply = caller.post(call, {**XML, "X-Forwarded-For": address})
     return "" if reply.status == 200 else reply.fault[1]
 

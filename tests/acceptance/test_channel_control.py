@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.faults import EMERGENCY, SECURITY
-from tests.acceptance.caller import Caller
+from tests.acceptance.caller import Caller, post
 from tests.acceptance.estate import BRAMA, Estate, until
 from tests.soap_requests import next_body
 
@@ -49,7 +49,9 @@ def test_emergency_mode(two: Estate) -> None:
     time.sleep(1)
     for _ in range(8):
         assert trader.post(trader.envelope(next_body())).fault[3] == "B010"
+    assert "brama_channel_closed 1.0" in post(two.url, "/metrics", b"", {}, "GET").body.decode()
     two.brama_json("channel", "open")
+    assert "brama_channel_closed 0.0" in post(two.url, "/metrics", b"", {}, "GET").body.decode()
     time.sleep(1)
     trader.submit(document)
     assert two.brama("channel", "status").returncode == 0

@@ -144,6 +144,8 @@ BROKEN = {
     "trailer with a bare LF": chunks(b"1\r\na\r\n0\r\nX: 1\n\r\n"),
     "bare LFs at the end": chunks(b"1\r\na\r\n0\n\n"),
 }
+BROKEN["[T9] 30 MB behind an announced KB"] = lines("Content-Length: 1024") + b"x" * 1024 + b"y" * 30 * MEGABYTE
+
 TOO_MUCH = {
     "10,000 headers": lines(*["X: y"] * 10_000, "Content-Length: 0"),
     "101 headers": lines(*["X: y"] * 101, "Content-Length: 0"),
@@ -171,7 +173,10 @@ def talk(estate: Estate, data: bytes, seconds: float = 10) -> tuple[list[int], f
 @pytest.mark.parametrize("name", BROKEN)
 def test_broken_http_is_refused_and_the_connection_closed(caller: Caller, name: str) -> None:
     statuses, took = talk(caller.estate, BROKEN[name])
-    assert statuses == [400] or (name == "garbage behind a good request" and statuses in ([200, 400], [400]))
+    *before, last = statuses or [400]  # the answer may be lost where it closes while we are still sending
+    assert last == 400
+    assert before == [] or (before == [200] and name == "garbage behind a good request") or (before == [500] and "T9" in name)
+    assert statuses or "T9" in name
     assert took < 1, "it is refused at sight, not when patience ends"
 
 
@@ -189,9 +194,12 @@ def test_a_good_call_in_chunks_with_a_harmless_trailer_passes(server: Estate) ->
     body = b"".join(b"%x;note=1\r\n%s\r\n" % (len(part), part) for part in (call[:half], call[half:])) + b"0\r\nX-Note: 1\r\n\r\n"
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
         connection.sendall(lines(CHUNKED) + body)
-        told = connection.recv(65536)
+        told = b""
+        while b"</soap:Envelope>" not in told:
+            told += connection.recv(65536)
     assert told.startswith(b"HTTP/1.1 200")
-    until(lambda: server.delivered(re.findall(r"<sysRef>(.*?)</sysRef>", told.decode())))
+    (sys_ref,) = re.findall(r"<sysRef>(.*?)</sysRef>", told.decode())
+    until(lambda: server.delivered([sys_ref]))
 
 
 def test_a_trailer_changes_no_header(caller: Caller) -> None:
