@@ -60,7 +60,7 @@ def test_everybody_costs_the_same_work(known: ChannelAccounts, secrets: Counting
     if (login, password) in passes:
         assert prove(token(login, password), known, NOW, WINDOW).caller.login == login
     else:
-        with pytest.raises(Rejected, match="token.refused"):
+        with pytest.raises(Rejected, match=r"token\.refused"):
             prove(token(login, password), known, NOW, WINDOW)
     assert secrets.decryptions == 2 or login.startswith("none")
 
