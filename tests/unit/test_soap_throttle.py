@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.endpoints.soap import throttle as module
+from gateway.endpoints.soap.patience import Patience
 from gateway.endpoints.soap.throttle import Buckets, Throttle, network
 from gateway.errors import Deferred
 from gateway.faults import BUSY, SECURITY
@@ -214,6 +215,57 @@ def test_an_operation_that_takes_too_long_gets_a_fault(slow: Gate) -> None:
     assert reply.headers["Retry-After"]
     slow.door._accept = slow._accept
     assert call(slow).status == 200
+
+
+def test_who_is_ended_by_somebody_else_hears_no_fault_of_ours(slow: Gate) -> None:
+    async def given_up() -> None:
+        async def never(_received: Any) -> Any:
+            await asyncio.sleep(60)
+
+        slow.door._accept = never
+        call = asyncio.create_task(slow.door.handle("POST", "", {"content-type": "text/xml"}, envelope(), THERE))
+        await asyncio.sleep(0.01)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+
+    asyncio.run(given_up())
+    assert slow.door._patience._since == {}
+    assert slow.door._throttle._in_work == {}
+
+
+def test_patience_looks_after_many_calls_with_one_timer() -> None:
+    async def calls() -> tuple[list[str], int]:
+        patience = Patience(0.1)
+        timers = 0
+        loop = asyncio.get_running_loop()
+        later = loop.call_later
+
+        def counting(*arguments: Any) -> Any:
+            nonlocal timers
+            timers += arguments[1] == patience._look
+            return later(*arguments)
+
+        loop.call_later = counting  # type: ignore[method-assign]
+
+        async def call(seconds: float) -> str:
+            task = patience.begin()
+            try:
+                await asyncio.sleep(seconds)
+            except asyncio.CancelledError:
+                return "ran out" if patience.ran_out(task) else "cancelled"
+            finally:
+                patience.end(task)
+            return "done"
+
+        ended = await asyncio.gather(*(call(seconds) for seconds in [0.01, 5] * 50))
+        await asyncio.sleep(0.06)
+        assert not patience._looking, "no timer is left when there is nothing to look after"
+        return ended, timers
+
+    ended, timers = asyncio.run(calls())
+    assert ended == ["done", "ran out"] * 50
+    assert timers < 10
 
 
 def test_no_place_is_lost_by_a_call_that_fails(clock: Ticking) -> None:

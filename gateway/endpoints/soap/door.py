@@ -21,6 +21,7 @@ from gateway.endpoints.soap.addressing import Addressing, read_addressing
 from gateway.endpoints.soap.contract import OPERATIONS, PULL, served
 from gateway.endpoints.soap.document import read_document
 from gateway.endpoints.soap.envelope import Element, Envelope, read_envelope, unreadable
+from gateway.endpoints.soap.patience import Patience
 from gateway.endpoints.soap.reply import HandedOut
 from gateway.endpoints.soap.throttle import Throttle
 from gateway.endpoints.soap.token import GUESSES, Accounts, Proven, UsernameToken, check_timestamp, prove, read_token
@@ -115,6 +116,7 @@ class SoapDoor:
         self._accounts = accounts
         self._clock = clock
         self._settings = settings
+        self._patience = Patience(settings.operation_seconds)
         self._window = timedelta(seconds=settings.token_window)
         self._pool = pool
         self._contract = served(settings.url)
@@ -176,12 +178,15 @@ class SoapDoor:
         self._emergency.check(reading=reading)
         account_id = call.proven.caller.account_id
         self._throttle.begin(account_id)
+        task = self._patience.begin()
         try:
-            async with asyncio.timeout(self._settings.operation_seconds):
-                return await serve(call)
-        except TimeoutError:  # what was committed by then is found by the same bytes sent again; what was claimed is given again
-            raise Deferred("receive.too_long", seconds=f"{self._settings.operation_seconds:g}") from None
+            return await serve(call)
+        except asyncio.CancelledError:  # what was committed by then is found by the same bytes sent again; what was claimed is given again
+            if not self._patience.ran_out(task):
+                raise
+            raise Deferred("receive.too_long", seconds=f"{self._patience.seconds:g}") from None
         finally:
+            self._patience.end(task)
             self._throttle.end(account_id)
 
     def _prove(self, envelope: Envelope, at: datetime, address: str) -> Proven:

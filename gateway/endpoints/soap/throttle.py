@@ -41,6 +41,16 @@ class Buckets:
         """Whether one more would be too many."""
         return key in self._levels and self._level(key, now) + 1 > self._limit
 
+    def take(self, key: Hashable, now: float) -> bool:
+        """Add one unless it would be too many; whether it was added."""
+        level = self._level(key, now) + 1
+        if level > self._limit:
+            return False
+        if key not in self._levels and len(self._levels) >= self._size:
+            del self._levels[next(iter(self._levels))]
+        self._levels[key] = (level, now)
+        return True
+
     def add(self, key: Hashable, now: float) -> None:
         level = self._level(key, now) + 1
         self._levels.pop(key, None)
@@ -106,9 +116,8 @@ class Throttle:
         now, in_work = self._clock(), self._in_work.get(account_id, 0)
         if in_work >= self._calls_at_once:
             raise Deferred("receive.too_many_calls", seconds=1)
-        if self._calls.full(account_id, now):
+        if not self._calls.take(account_id, now):
             raise Deferred("receive.too_many_calls", seconds=max(1, round(self._calls.wait(account_id, now))))
-        self._calls.add(account_id, now)
         self._in_work[account_id] = in_work + 1
 
     def end(self, account_id: int) -> None:
