@@ -27,6 +27,7 @@ from gateway.observability.metrics import Metrics
 from gateway.pipeline import Accepting, Dispatching
 from gateway.ports import Adapter, Schemas
 from gateway.profile import SystemProfile
+from gateway.reading import Reading
 from gateway.security.keys import Secrets, load_seal, load_secrets, load_trust
 from gateway.security.revocation import NoRevocation
 from gateway.security.seal import Seal
@@ -34,10 +35,12 @@ from gateway.security.signatures import Verifier
 from gateway.security.xml import HardenedParser
 from gateway.settings import Settings
 from gateway.storage.emergency import Emergency
-from gateway.storage.mailbox import Mailbox
+from gateway.storage.polling import Polling
+from gateway.storage.search import Documents
 from gateway.storage.tables import nonces
 from registry.accounts import Account, Accounts, channel_password, former_password
 from registry.authorize import DatabaseRegistry
+from registry.reading_rights import ReadingRegistry
 from schemas.reader import LiveSchemas
 from schemas.shipped import shipped_editions
 
@@ -144,7 +147,7 @@ def open_gatehouse(settings: Settings) -> Iterator[Gatehouse]:
         metrics = Metrics(database.engine)
         soap_door = SoapDoor(
             accept=accepting.accept,
-            mailbox=Mailbox(database, clock.now, claim_seconds=settings.claim_seconds, token_window=settings.token_window),
+            mailbox=build_reading(settings, database, clock, pool),
             accounts=ChannelAccounts(Accounts(database.engine), load_secrets(settings.keys)),
             clock=clock,
             settings=settings,
@@ -153,6 +156,19 @@ def open_gatehouse(settings: Settings) -> Iterator[Gatehouse]:
             emergency=Emergency(database.engine),
         )
         yield Gatehouse(settings, database, soap_door, AnswerDoor(dispatching, desk, clock.now), metrics)
+
+
+def build_reading(settings: Settings, database: Database, clock: SystemClock, pool: Executor | None = None) -> Reading:
+    """The reading operations with their keepers; `pool` reads large documents."""
+    polling = Polling(
+        database,
+        Documents(database, pool),
+        clock.now,
+        claim_seconds=settings.claim_seconds,
+        token_window=settings.token_window,
+        bound=2 * settings.max_waiting,  # each call, and each document that has just been written out
+    )
+    return Reading(ReadingRegistry(database.engine), polling)
 
 
 def build_accepting(

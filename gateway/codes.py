@@ -101,11 +101,6 @@ CODES: dict[str, Code] = {
         "Treść nie jest tym, co podaje atrybut mime ({mime}). Popraw atrybut albo dołącz właściwy plik.",
         "The content is not what its attribute mime says ({mime}). Correct the attribute or enclose the right file.",
     ),
-    "receive.not_served": Code(
-        "fault",
-        "Operacja {operation} nie jest jeszcze dostępna. Odbieraj dokumenty operacją GetNextDocument.",
-        "Operation {operation} is not served yet. Collect documents with GetNextDocument.",
-    ),
     # --- addressing, policy, token: before anything else ----------------------------------------------------------
     "addressing.missing": Code(
         "fault",
@@ -126,6 +121,32 @@ CODES: dict[str, Code] = {
         "fault",
         "Weryfikacja bezpieczeństwa nie powiodła się. Sprawdź login, skrót hasła, Nonce i czas Created (UTC).",
         "A security error was encountered when verifying the message. Check login, digest, Nonce and Created (UTC).",
+    ),
+    # --- read: what may be read from the mailbox --------------------------------------------------------------------
+    "read.no_permission": Code(
+        "fault",
+        "Konto nie ma teraz takiego kontekstu albo prawa do dokumentów wszystkich pracowników. Podaj idSISC, w których imieniu działasz.",
+        "The account has no such context now, or no right to all employees' documents. Give idSISC that you act for.",
+    ),
+    "read.period": Code(
+        "fault",
+        "Podaj dataOd i dataDo, najwyżej 10 dni, albo wskaż dokumenty (korelacjaSysref, sysRef, idWysylki, idSprawy, idDocSysZew).",
+        "Give dataOd and dataDo, at most 10 days, or name documents (korelacjaSysref, sysRef, idWysylki, idSprawy, idDocSysZew).",
+    ),
+    "read.no_sisc": Code(
+        "fault",
+        "Podaj idSiscROF, idSiscROP albo idSiscP. Bez nich dokumenty pobiera GetNextDocument.",
+        "Give idSiscROF, idSiscROP or idSiscP. Without them, documents are collected with GetNextDocument.",
+    ),
+    "read.criterion": Code(
+        "fault",
+        "Element {name} ma wartość „{value}”; dozwolone: {detail_pl}.",
+        "Element {name} has the value '{value}'; allowed: {detail}.",
+    ),
+    "read.unknown_system": Code(
+        "fault",
+        "Nie ma systemu „{system}” (targetSystem). Podaj jeden z: {known}; albo żaden.",
+        "There is no system '{system}' (targetSystem). Give one of {known}; or none.",
     ),
     # --- parse ------------------------------------------------------------------------------------------------------
     "parse.malformed": Code(

@@ -167,12 +167,17 @@ class Verified:
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """Allowed, by these links (ids of representations, in words), as the registry stood at `generation`."""
+    """Allowed, by these links (ids of representations, in words), as the registry stood at `generation`.
+
+    `person`, `agency` and `party` are the three grades of idSISC: who acts, the intermediary where the way has two links,
+    and for whom.
+    """
 
     via: tuple[str, ...]
     person: str
     party: str
     generation: int
+    agency: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

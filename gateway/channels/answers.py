@@ -46,7 +46,6 @@ class AnswerDesk:
             document_id = str(uuid4())
             new = mailbox.put(
                 connection,
-                account_id=message.account_id,
                 message=message.id,
                 document_id=document_id,
                 kind=name,

@@ -16,6 +16,7 @@ STAGES = {
     "addressing": "WS-Addressing headers",
     "policy": "what a call must carry",
     "token": "who is calling",
+    "read": "reading the mailbox",
     "parse": "reading the XML",
     "identify": "which document, which edition",
     "validate": "schema and rules",

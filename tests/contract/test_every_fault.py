@@ -101,7 +101,10 @@ RAISED = re.compile(r"\b(?:Rejected|Deferred|Failed)\(\s*\"([a-z_]+\.[a-z_]+)\""
     "file",
     [
         *sorted((ROOT / "gateway/endpoints/soap").glob("*.py")),
-        *(ROOT / "gateway" / name for name in ("asgi.py", "steps/receive.py", "storage/mailbox.py", "storage/emergency.py")),
+        *(
+            ROOT / "gateway" / name
+            for name in ("asgi.py", "steps/receive.py", "reading.py", "storage/polling.py", "storage/search.py", "storage/emergency.py")
+        ),
     ],
     ids=lambda file: file.name,
 )

@@ -11,23 +11,27 @@ from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import structlog
 
+from gateway.collection import Wanted
 from gateway.endpoints.http import After, HttpReply, text
 from gateway.endpoints.soap import reply
 from gateway.endpoints.soap.addressing import Addressing, read_addressing
 from gateway.endpoints.soap.contract import OPERATIONS, PULL, served
+from gateway.endpoints.soap.criteria import read_search, read_wanted
 from gateway.endpoints.soap.document import read_document
 from gateway.endpoints.soap.envelope import Element, Envelope, read_envelope, unreadable
+from gateway.endpoints.soap.keepers import Accept, Emergency, Mailbox, NoEmergency
 from gateway.endpoints.soap.patience import Patience
+from gateway.endpoints.soap.proving import Proving
 from gateway.endpoints.soap.reply import HandedOut
 from gateway.endpoints.soap.throttle import Throttle
-from gateway.endpoints.soap.token import GUESSES, Accounts, Proven, UsernameToken, check_timestamp, prove, read_token
-from gateway.errors import Deferred, GatewayError, Rejected
+from gateway.endpoints.soap.token import Accounts, Proven
+from gateway.errors import Deferred, Failed, GatewayError, Rejected
 from gateway.faults import soap_fault
-from gateway.message import Received, Recorded
+from gateway.message import Received
 from gateway.ports import Clock
 from gateway.settings import Settings
 from gateway.steps.receive import receive
@@ -35,44 +39,12 @@ from gateway.steps.receive import receive
 DOOR = "soap"
 LARGE = 100_000  # bytes of body from which reading moves off the event loop
 
+#: faults after which the call may be sent again as it was
+_UNSPENT = frozenset({"token.refused", "record.store_unavailable", "receive.too_many_calls", "receive.emergency"})
+
 _log = structlog.get_logger("brama.door.soap")
 
 
-class Mailbox(Protocol):
-    """Where documents wait for their account."""
-
-    async def next(self, account_id: int, nonce: str, at: datetime) -> HandedOut | None:
-        """Claim the next document not yet collected, spending `nonce` in the same transaction; None: there is none.
-
-        Raises Rejected(token.refused) for a used nonce, Deferred(record.store_unavailable).
-        """
-        ...
-
-    async def collected(self, document_id: str, claim: int) -> None:
-        """It was written out completely."""
-        ...
-
-    async def release(self, document_id: str, claim: int) -> None:
-        """It was not: give it to the next caller."""
-        ...
-
-
-class Emergency(Protocol):
-    """Whether an operator has closed the channel."""
-
-    def check(self, *, reading: bool) -> None:
-        """Raises Rejected(receive.emergency) when a call of this kind is not served now."""
-        ...
-
-
-class NoEmergency:
-    """For a door that no operator can close."""
-
-    def check(self, *, reading: bool) -> None:
-        return
-
-
-Accept = Callable[[Received], Awaitable[Recorded]]
 T = TypeVar("T")
 
 
@@ -113,14 +85,18 @@ class SoapDoor:
         self._accept = accept
         self._refused = refused
         self._mailbox = mailbox
-        self._accounts = accounts
+        self._proving = Proving(accounts, self._throttle, timedelta(seconds=settings.token_window))
         self._clock = clock
         self._settings = settings
         self._patience = Patience(settings.operation_seconds)
-        self._window = timedelta(seconds=settings.token_window)
         self._pool = pool
         self._contract = served(settings.url)
-        self._operations = {"AcceptDocument": self._accept_document, "GetNextDocument": self._get_next_document}
+        self._operations = {
+            "AcceptDocument": self._accept_document,
+            "GetNextDocument": self._get_next_document,
+            "GetNextDocumentSisc": self._get_next_document_sisc,
+            "GetDocuments": self._get_documents,
+        }
 
     async def handle(self, method: str, query: str, headers: Mapping[str, str], body: bytes, address: str = "") -> HttpReply:
         """Answer one request. `query` is without its question mark, `headers` have lower-case names, `address` is the
@@ -151,6 +127,7 @@ class SoapDoor:
     async def _post(self, body: bytes, charset: str | None, address: str, *, soap12: bool) -> HttpReply:
         addressing: Addressing | None = None
         operation: str | None = None
+        spendable: tuple[Proven, datetime] | None = None
         try:
             if soap12:
                 raise Rejected("receive.soap_version")
@@ -158,19 +135,20 @@ class SoapDoor:
             envelope: Envelope = await self._run(large, read_envelope, body, charset, self._settings.max_content)
             addressing = read_addressing(envelope)
             at = self._clock.now()
-            proven = self._prove(envelope, at, address)
+            proven = self._proving.caller(envelope, at, address)
+            spendable = proven, at
             operation, element = _operation(envelope)
-            serve = self._operations.get(operation)
-            if serve is None:
-                raise Rejected("receive.not_served", operation=operation)
+            serve = self._operations[operation]
             return await self._served(serve, _Call(addressing, proven, at, element, large), reading=operation != "AcceptDocument")
-        except GatewayError as error:
+        except GatewayError as refusal:
+            error = await self._spent(spendable, refusal)
             _log.warning("soap.refused", code=error.code, operation=operation, address=address, **_noted(error))
             self._refused(error.code)
             return _fault(addressing, operation, error)
         except Exception as error:
             _log.exception("soap.failed", operation=operation, kind=type(error).__name__)
             self._refused("unexpected")
+            await self._spent(spendable, Failed("unexpected", kind=type(error).__name__))
             return _fault(addressing, operation, error)
 
     async def _served(self, serve: Callable[[_Call], Awaitable[HttpReply]], call: _Call, *, reading: bool) -> HttpReply:
@@ -189,23 +167,20 @@ class SoapDoor:
             self._patience.end(task)
             self._throttle.end(account_id)
 
-    def _prove(self, envelope: Envelope, at: datetime, address: str) -> Proven:
-        token = read_token(envelope)
-        check_timestamp(envelope, at, self._window)
-        held_back = self._throttle.holds_back(token.login, address)
-        proven = self._proven(token, at, address, held_back=held_back)
-        if held_back:
-            raise Rejected("token.refused", reason="held back", login=token.login)
-        self._throttle.proven(token.login, address)
-        return proven
-
-    def _proven(self, token: UsernameToken, at: datetime, address: str, *, held_back: bool) -> Proven:
+    async def _spent(self, spendable: tuple[Proven, datetime] | None, error: GatewayError) -> GatewayError:
+        """The error to tell, once the nonce of a proven caller is used up: a call that failed may not be sent again as it was.
+        A refusal is told once; to the same nonce again it is the token that is refused. What the store could not
+        take and what was never begun are the exceptions: neither may cost a commit."""
+        if spendable is None or error.code in _UNSPENT:
+            return error
+        proven, at = spendable
         try:
-            return prove(token, self._accounts, at, self._window)
-        except Rejected as refusal:
-            if not held_back and refusal.context.get("reason") in GUESSES:
-                self._throttle.failed(token.login, address)
-            raise
+            await self._mailbox.spend(proven.caller.account_id, proven.nonce, at)
+        except Rejected as used:
+            return used if isinstance(error, Rejected) else error  # our own troubles may come after the call has spent it
+        except Deferred as busy:
+            return busy
+        return error
 
     async def _accept_document(self, call: _Call) -> HttpReply:
         received = await self._run(call.large, self._received, call)
@@ -231,8 +206,20 @@ class SoapDoor:
         )
 
     async def _get_next_document(self, call: _Call) -> HttpReply:
-        """The element targetSystem of 2022 is taken and not looked at: the mailbox has no filters yet."""
-        handed = await self._mailbox.next(call.proven.caller.account_id, call.proven.nonce, call.at)
+        wanted = Wanted(system=read_wanted(call.element).system)
+        return await self._handed(call, await self._mailbox.next(call.proven.caller.account_id, wanted, call.proven.nonce, call.at))
+
+    async def _get_next_document_sisc(self, call: _Call) -> HttpReply:
+        wanted = read_wanted(call.element)
+        return await self._handed(call, await self._mailbox.next_sisc(call.proven.caller.account_id, wanted, call.proven.nonce, call.at))
+
+    async def _get_documents(self, call: _Call) -> HttpReply:
+        search = read_search(call.element)
+        found = await self._mailbox.documents(call.proven.caller.account_id, search, call.proven.nonce, call.at)
+        large = sum(len(document.content) for document in found.documents) > LARGE
+        return _xml(200, await self._run(large, reply.documents, call.addressing, found))
+
+    async def _handed(self, call: _Call, handed: HandedOut | None) -> HttpReply:
         if handed is None:
             return _xml(200, reply.next_document(call.addressing, None))
         try:
