@@ -141,7 +141,7 @@ class SoapDoor:
             serve = self._operations[operation]
             return await self._served(serve, _Call(addressing, proven, at, element, large), reading=operation != "AcceptDocument")
         except GatewayError as refusal:
-            error = await self._spent(spendable, refusal)
+            error = await self._spent(spendable, _bare(refusal))
             _log.warning("soap.refused", code=error.code, operation=operation, address=address, **_noted(error))
             self._refused(error.code)
             return _fault(addressing, operation, error)
@@ -266,6 +266,12 @@ def _content_type(value: str) -> tuple[str, str | None]:
         if name.strip().lower() == "charset":
             return media.strip().lower(), content.strip().strip('"').lower() or None
     return media.strip().lower(), None
+
+
+def _bare(error: GatewayError) -> GatewayError:
+    """Without the frames it came through: they hold the document's tree, and many may wait for their commit at once."""
+    error.__traceback__ = error.__context__ = error.__cause__ = None
+    return error
 
 
 def _noted(error: GatewayError) -> dict[str, object]:
