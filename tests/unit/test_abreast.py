@@ -59,7 +59,7 @@ class Keepers:
 
 def walk(keepers: Keepers, *documents: Received) -> list[Recorded | BaseException]:
     any_port = cast(Any, keepers)
-    accepting = Accepting(any_port, any_port, any_port, any_port, any_port, any_port, any_port, "Brama")
+    accepting = Accepting(*[any_port] * 8, "Brama")
 
     async def together() -> list[Recorded | BaseException]:
         return await asyncio.gather(*(accepting.accept(document) for document in documents), return_exceptions=True)
