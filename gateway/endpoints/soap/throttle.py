@@ -24,6 +24,7 @@ from gateway.errors import Deferred
 SPRAYING = 5
 KNOWN_SECONDS = 86_400.0
 SEEN_AGAIN = 60.0  # seconds between two notes of the same proof
+LONGEST_ADDRESS = 45
 SIZE = 20_000  # entries of each table: some 4 MB at most; the one touched longest ago goes first
 
 
@@ -130,15 +131,16 @@ class Throttle:
 
 
 def network(address: str) -> str:
-    """What one sender is taken to own: an IPv4 address, or the /64 of an IPv6 address. Anything else stands for itself."""
+    """What one sender is taken to own: an IPv4 address, or the /64 of an IPv6 address. Anything else, which only a proxy can
+    have written, stands for itself, cut to the length of an address."""
     if ":" not in address:
-        return address
+        return address[:LONGEST_ADDRESS]
     if "." in address:  # an IPv4 address as IPv6 writes it
-        return address.rpartition(":")[2]
+        return address.rpartition(":")[2][:LONGEST_ADDRESS]
     try:
         return IPv6Address(address).exploded[:19]
     except ValueError:
-        return address
+        return address[:LONGEST_ADDRESS]
 
 
 def _pair(login: str, source: str) -> int:
