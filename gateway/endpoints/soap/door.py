@@ -71,6 +71,7 @@ class Mailbox(Protocol):
 
 Accept = Callable[[Received], Awaitable[Recorded]]
 T = TypeVar("T")
+E = TypeVar("E", bound=Exception)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,11 +146,13 @@ class SoapDoor:
         addressing: Addressing | None = None
         operation: str | None = None
         spendable: tuple[Proven, datetime] | None = None
+        envelope: Envelope | None = None
+        element: Element | None = None
         try:
             if soap12:
                 raise Rejected("receive.soap_version")
             large = len(body) > LARGE
-            envelope: Envelope = await self._run(large, read_envelope, body, charset, self._settings.max_content)
+            envelope = await self._run(large, read_envelope, body, charset, self._settings.max_content)
             addressing = read_addressing(envelope)
             at = self._clock.now()
             proven = self._prove(envelope, at)
@@ -157,13 +160,16 @@ class SoapDoor:
             operation, element = _operation(envelope)
             return await self._operations[operation](_Call(addressing, proven, at, element, large))
         except GatewayError as refusal:
-            error = await self._spent(spendable, refusal)
+            envelope = element = None
+            error = await self._spent(spendable, _bare(refusal))
             _log.warning("soap.refused", code=error.code, operation=operation, **_noted(error))
             self._refused(error.code)
             return _fault(addressing, operation, error)
         except Exception as error:
             _log.exception("soap.failed", operation=operation, kind=type(error).__name__)
             self._refused("unexpected")
+            envelope = element = None
+            _bare(error)
             await self._spent(spendable, Failed("unexpected", kind=type(error).__name__))
             return _fault(addressing, operation, error)
 
@@ -246,6 +252,12 @@ class SoapDoor:
         if not large:
             return read(*arguments)
         return await asyncio.get_running_loop().run_in_executor(self._pool, read, *arguments)
+
+
+def _bare(error: E) -> E:
+    """The error without the frames it came through: they hold a document and its tree, and a commit is waited for now."""
+    error.__traceback__ = error.__context__ = error.__cause__ = None
+    return error
 
 
 def _operation(envelope: Envelope) -> tuple[str, Element]:
