@@ -86,6 +86,9 @@ def _verdict(measured: dict[int, Measured]) -> Iterator[str]:
         for clients in entry.rounds:
             ratio = entry.ratio(clients)
             yield f"floor/ours, {size} KB, {_clients(clients)}: {1 / ratio:.2f} (the gateway costs {ratio:.2f} times the floor)"
+        if 1 in entry.rounds:
+            alone = f"{entry.ratio_alone():.2f} times a floor with a commit for each message ({entry.floor(1).total_alone:.0f} us)"
+            yield f"One client shares his commits with nobody: {size} KB costs {alone}"
 
 
 def _clients(number: int) -> str:

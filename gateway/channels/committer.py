@@ -18,6 +18,7 @@ from uuid import uuid4
 from sqlalchemy import Table, insert
 from sqlalchemy.dialects import sqlite
 
+from gateway.channels import servings
 from gateway.channels.tables import deliveries
 from gateway.database import MICROSECOND, Database, to_micros
 from gateway.errors import Rejected
@@ -30,6 +31,7 @@ from gateway.message import (
     Receipt,
     Received,
     Recorded,
+    Serving,
     SignatureReport,
     Signer,
     StepTime,
@@ -66,6 +68,7 @@ class _Waiting:
     receipt: Receipt
     timeline: tuple[StepTime, ...]
     judged_at: datetime
+    serving: Serving | None
     future: asyncio.Future[Recorded]
 
     @property
@@ -87,6 +90,7 @@ class _Waiting:
             receipt=judged.receipt,
             timeline=judged.timeline,
             judged_at=judged_at,
+            serving=judged.authorized.verified.serving if isinstance(judged, Accepted) else None,
             future=future,
         )
 
@@ -151,6 +155,8 @@ class SqliteCommitter(GroupCommit[_Waiting, Recorded]):
             raise Rejected("receive.message_id_reused")
         if first is None and same_key is not None:
             raise Conflict(Rejected("validate.duplicate_key", key=keys.message_id, sender=keys.sender, sys_ref=same_key))
+        if first is None and entry.serving is not None:
+            servings.check_open(cursor, entry.serving, received.caller.account_id, received.received_at)
         self._use_nonce(cursor, received)
         if first is not None:
             return Recorded(first, repeat=True)
@@ -225,8 +231,13 @@ class SqliteCommitter(GroupCommit[_Waiting, Recorded]):
         steps = self._steps(entry, received)
         cursor.execute(self._insert["history"], (message, received_at, "accept", entry.code or "ok", entry.detail, steps))
         now = to_micros(self._now())
-        self._insert_receipt(cursor, message, account, received, entry.receipt, now)
-        if accepted:
+        receipt = entry.receipt  # its digest is the message's: one receipt a message, whatever its bytes
+        self._insert_mail(
+            cursor, (str(uuid4()), account, message, receipt.kind, f"{receipt.kind}.xml", received.digest, receipt.content, now)
+        )
+        if entry.serving is not None:
+            self._release(cursor, entry.serving, message, received, now)
+        elif accepted:
             deadline = self._profiles.system(document_type.system).retry.deadline
             cursor.execute(
                 self._insert["deliveries"], (message, document_type.system, "due", now, now + int(deadline * 1e6), deadline, 0, 0, None)
@@ -238,14 +249,19 @@ class SqliteCommitter(GroupCommit[_Waiting, Recorded]):
             return self._trays.of_nobody(cursor, account, system)
         return self._trays.find(cursor, (account, granted.party, granted.agency or "", granted.person, system))
 
-    def _insert_receipt(
-        self, cursor: sqlite3.Cursor, message: int | None, account: int, received: Received, receipt: Receipt, now: int
-    ) -> None:
-        digest = received.digest  # of the message: one receipt a message, whatever its bytes
-        cursor.execute(
-            self._insert["mailbox"], (str(uuid4()), account, message, receipt.kind, f"{receipt.kind}.xml", digest, receipt.content, now)
-        )
-        cursor.execute(WAIT, {"document": cursor.lastrowid, "at": now, "message": message})
+    def _insert_mail(self, cursor: sqlite3.Cursor, mail: tuple[object, ...]) -> None:
+        """`mail` is a row of the mailbox: its third value is the message, its last one the time."""
+        cursor.execute(self._insert["mailbox"], mail)
+        cursor.execute(WAIT, {"document": cursor.lastrowid, "at": mail[-1], "message": mail[2]})
+
+    def _release(self, cursor: sqlite3.Cursor, serving: Serving, proof: int | None, received: Received, now: int) -> None:
+        """A signed UPD sets the document free that was held for it."""
+        free = servings.release(cursor, serving, proof, received.received_at)
+        detail = f"{serving.certificate_id} is signed (sysRef {received.sys_ref}); {free.filename} goes into the mailbox"
+        cursor.execute(self._insert["history"], (free.message, now, "serve", "signed", detail, "[]"))
+        if not free.lies_there:
+            mail = (free.document_id, free.account_id, free.message, free.kind, free.filename, free.digest, free.content)
+            self._insert_mail(cursor, (*mail, now + 1))  # behind the UPP, which came in the same transaction
 
     def _steps(self, entry: _Waiting, received: Received) -> str:
         waited = (self._now() - entry.judged_at) // MICROSECOND

@@ -22,6 +22,7 @@ STAGES = {
     "validate": "schema and rules",
     "signature": "what exactly is signed",
     "certificate": "who signed, and whether we trust the certificate",
+    "confirm": "a signed UPD: the confirmation that a document was served",
     "authorize": "whether the signer may do this for the party",
     "record": "storing",
     "route": "which system",

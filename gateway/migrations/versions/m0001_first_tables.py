@@ -30,6 +30,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("kind", name=op.f("pk_generations")),
     )
     op.create_table(
+        "leases",
+        sa.Column("name", sa.String(length=40), nullable=False),
+        sa.Column("holder", sa.String(length=80), nullable=False),
+        sa.Column("until", Instant(), nullable=False),
+        sa.Column("fence", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_leases")),
+    )
+    op.create_table(
         "message_ids",
         sa.Column("account_id", sa.BigInteger(), nullable=False),
         sa.Column("message_id", sa.String(length=255), nullable=False),
@@ -289,6 +297,40 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("representation_id", "permission", name=op.f("pk_permissions")),
     )
     op.create_table(
+        "servings",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("certificate_id", sa.String(length=60), nullable=False),
+        sa.Column("message", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("account_id", sa.BigInteger(), nullable=False),
+        sa.Column("system", sa.String(length=40), nullable=False),
+        sa.Column("kind", sa.String(length=40), nullable=False),
+        sa.Column("filename", sa.String(length=255), nullable=False),
+        sa.Column("document_id", sa.String(length=36), nullable=False),
+        sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("addressee", sa.String(length=80), nullable=True),
+        sa.Column("permission", sa.String(length=100), nullable=False),
+        sa.Column("state", sa.String(length=12), nullable=False),
+        sa.Column("issued_at", Instant(), nullable=False),
+        sa.Column("due_at", Instant(), nullable=False),
+        sa.Column("notices", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("next_at", Instant(), nullable=True),
+        sa.Column("closed_at", Instant(), nullable=True),
+        sa.Column("proof", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.ForeignKeyConstraint(["message"], ["messages.id"], name=op.f("fk_servings_message")),
+        sa.ForeignKeyConstraint(["proof"], ["messages.id"], name=op.f("fk_servings_proof")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_servings")),
+        sa.UniqueConstraint("certificate_id", name=op.f("uq_servings_certificate_id")),
+        sa.UniqueConstraint("message", "digest", name=op.f("uq_servings_message_digest")),
+    )
+    op.create_index(
+        "ix_servings_next",
+        "servings",
+        ["next_at"],
+        unique=False,
+        sqlite_where=sa.text("state = 'held'"),
+        postgresql_where=sa.text("state = 'held'"),
+    )
+    op.create_table(
         "collections",
         sa.Column("document", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("account_id", sa.BigInteger(), nullable=False),
@@ -353,4 +395,13 @@ def upgrade() -> None:
         sa.Column("headers", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(["delivery"], ["deliveries.id"], name=op.f("fk_requests_delivery")),
         sa.PrimaryKeyConstraint("delivery", name=op.f("pk_requests")),
+    )
+    op.create_table(
+        "serving_papers",
+        sa.Column("serving", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("paper", sa.String(length=20), nullable=False),
+        sa.Column("made_at", Instant(), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["serving"], ["servings.id"], name=op.f("fk_serving_papers_serving")),
+        sa.PrimaryKeyConstraint("serving", "paper", name=op.f("pk_serving_papers")),
     )
