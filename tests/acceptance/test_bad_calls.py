@@ -297,8 +297,9 @@ def test_thirty_two_large_calls_at_once_cost_bounded_memory(caller: Caller) -> N
     big = caller.submission(b64encode(b"<x>" + b" " * 15 * MEGABYTE + b"</x>").decode())
     replies = at_once(caller, [big] * 32)
     heard = [reply for reply in replies if reply is not None]
-    # the token is the same 32 times, and the first to be refused has spent it
-    assert {reply.fault[1] for reply in heard if reply.status == 500} <= {COMMUNICATION, BUSY, SECURITY}
+    told = [reply.fault[1] for reply in heard if reply.status == 500]
+    assert set(told) <= {COMMUNICATION, BUSY, SECURITY}
+    assert told.count(COMMUNICATION) <= 1, "it is one call, so whoever comes after the first has a used token"
     assert {reply.status for reply in heard} <= {500, 408}, "408: not all of them were here in time on this machine"
     assert caller.estate.peak_memory() < 600 * MEGABYTE
 

@@ -46,6 +46,7 @@ _log = structlog.get_logger("brama.door.soap")
 
 
 T = TypeVar("T")
+E = TypeVar("E", bound=Exception)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +129,13 @@ class SoapDoor:
         addressing: Addressing | None = None
         operation: str | None = None
         spendable: tuple[Proven, datetime] | None = None
+        envelope: Envelope | None = None
+        element: Element | None = None
         try:
             if soap12:
                 raise Rejected("receive.soap_version")
             large = len(body) > LARGE
-            envelope: Envelope = await self._run(large, read_envelope, body, charset, self._settings.max_content)
+            envelope = await self._run(large, read_envelope, body, charset, self._settings.max_content)
             addressing = read_addressing(envelope)
             at = self._clock.now()
             proven = self._proving.caller(envelope, at, address)
@@ -141,6 +144,7 @@ class SoapDoor:
             serve = self._operations[operation]
             return await self._served(serve, _Call(addressing, proven, at, element, large), reading=operation != "AcceptDocument")
         except GatewayError as refusal:
+            envelope = element = None
             error = await self._spent(spendable, _bare(refusal))
             _log.warning("soap.refused", code=error.code, operation=operation, address=address, **_noted(error))
             self._refused(error.code)
@@ -148,6 +152,8 @@ class SoapDoor:
         except Exception as error:
             _log.exception("soap.failed", operation=operation, kind=type(error).__name__)
             self._refused("unexpected")
+            envelope = element = None
+            _bare(error)
             await self._spent(spendable, Failed("unexpected", kind=type(error).__name__))
             return _fault(addressing, operation, error)
 
@@ -243,6 +249,12 @@ class SoapDoor:
         return await asyncio.get_running_loop().run_in_executor(self._pool, read, *arguments)
 
 
+def _bare(error: E) -> E:
+    """The error without the frames it came through: they hold a document and its tree, and a commit is waited for now."""
+    error.__traceback__ = error.__context__ = error.__cause__ = None
+    return error
+
+
 def _operation(envelope: Envelope) -> tuple[str, Element]:
     if len(envelope.body) != 1:
         count = len(envelope.body)
@@ -266,12 +278,6 @@ def _content_type(value: str) -> tuple[str, str | None]:
         if name.strip().lower() == "charset":
             return media.strip().lower(), content.strip().strip('"').lower() or None
     return media.strip().lower(), None
-
-
-def _bare(error: GatewayError) -> GatewayError:
-    """Without the frames it came through: they hold the document's tree, and many may wait for their commit at once."""
-    error.__traceback__ = error.__context__ = error.__cause__ = None
-    return error
 
 
 def _noted(error: GatewayError) -> dict[str, object]:
