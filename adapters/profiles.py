@@ -26,6 +26,7 @@ _PATH = re.compile(f"{_NAME}(?:/{_NAME})*")
 _ROOT = re.compile(_NAME)
 _SYSTEM = re.compile(r"[A-Z][A-Z0-9\-]{1,19}")
 _TRANSPORTS = ("http",)
+_TEXT, _LONGEST_TEXT = 5 * 1024 * 1024, 10_000_000  # the parser's own limit; libxml2's, which nothing lifts
 
 
 class Profiles:
@@ -63,6 +64,11 @@ class Profiles:
         if document is None:
             raise Rejected("identify.unknown", root=document_type.name, namespace=document_type.namespace)
         return document
+
+    def longer_texts(self) -> dict[str, int]:
+        """Root -> characters one text of that document may have, for those that may have more than the parser's limit."""
+        documents = [document for profile in self._systems.values() for document in profile.documents.values()]
+        return {document.root: document.max_text for document in documents if document.max_text is not None}
 
     def system(self, system: str) -> SystemProfile:
         """The profile of the system with this code. Raises Failed(route.no_route)."""
@@ -230,7 +236,8 @@ def _documents(
 def _request(entry: _Table, root: str, paths: Mapping[str, str]) -> DocumentProfile:
     if "message_id" not in paths:
         entry.wrong("paths", "has no message_id, without which no answer can be matched; add it here or in [paths]")
-    return DocumentProfile(root, paths, permission=entry.text("permission"))
+    max_text = int(entry.number("max_text", _TEXT, _LONGEST_TEXT)) if "max_text" in entry.names() else None
+    return DocumentProfile(root, paths, permission=entry.text("permission"), max_text=max_text)
 
 
 def _answer(entry: _Table, root: str, paths: Mapping[str, str]) -> DocumentProfile:

@@ -136,7 +136,7 @@ def _step_rows(entry: Measured, clients: int) -> list[Sequence[str]]:
         rows.append(
             (step, f"{spent:.0f}", f"{sum(floor[name] for name in bare):.0f}", ", ".join(f"{name} {floor[name]:.0f}" for name in bare))
         )
-    return rows
+    return [*rows, *((f"  of which {step}", f"{spent:.0f}", "", "") for step, spent in entry.door.items())]
 
 
 def steps(entry: Measured, clients: int) -> dict[str, float]:
@@ -171,6 +171,7 @@ def as_json(measured: dict[int, Measured], stores: list[Store]) -> dict[str, Any
         sizes[str(size)] = {
             "bytes": {"unsigned": entry.signed.unsigned, "signed": entry.signed.signed},
             "ratio": {str(clients): round(entry.ratio(clients), 3) for clients in entry.rounds},
+            "door": entry.door,
             "steps": {str(clients): steps(entry, clients) for clients in entry.rounds},
             "floor": {str(clients): {step: entry.floor(clients).steps[step] for step in STEPS} for clients in entry.rounds},
             "rounds": {str(c): [{"floor": f.total, "run": asdict(r)} for f, r in pairs] for c, pairs in entry.rounds.items()},

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench.door import door_cpu
 from bench.floor import Bare, BareServer, Floor
 from bench.gateway_under_test import Gateway, Run, gateway
 from bench.messages import Signed
@@ -42,6 +43,7 @@ class Measured:
     draining: list[Run] = field(default_factory=list)
     two_processes: list[Run] = field(default_factory=list)
     record: float = 0.0
+    door: dict[str, float] = field(default_factory=dict)
 
     def ratio(self, clients: int) -> float:
         """CPU of the gateway over CPU of the floor: median of the rounds."""
@@ -98,6 +100,7 @@ class Measuring:
                 )
             if not entry.record:
                 entry.record = record_cpu(house.home, messages)
+                entry.door = door_cpu(house.home, messages)
 
     def _loads(self, signed: Signed, *, processes: int = 1, worker: bool = False) -> list[Run]:
         with self._start(processes=processes, worker=worker) as house:

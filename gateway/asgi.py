@@ -30,6 +30,7 @@ SMALL = 256 * 1024  # bytes of a body that are read however full the house is
 LINGER_BYTES = 64 * 1024 * 1024  # of a refused body, read and dropped: most clients read no answer before they have sent all
 LINGER_SECONDS = 10.0
 LINGER_PAUSE = 1.0  # seconds without a byte, after which he is taken to be reading
+_FORWARDED = (b"x-forwarded-for", b"forwarded", b"x-real-ip", b"via")
 
 
 class Gone(Exception):
@@ -107,7 +108,8 @@ class Application:
             return HttpReply(reply.status, {**reply.headers, "connection": "close"}, reply.body)
         except TimeoutError:
             return self._too_slow(taken)
-        return await door.handle(scope["method"], scope["query_string"].decode("latin-1"), headers, body)
+        address = scope["client"][0] if scope["client"] else ""
+        return await door.handle(scope["method"], scope["query_string"].decode("latin-1"), headers, body, address)
 
     def _too_slow(self, taken: _Taken) -> HttpReply:
         taken.unread = False  # he had his time
@@ -166,9 +168,11 @@ class Application:
         """How much goes through the gateway is nobody's business but the operators'."""
         if self._house.settings.metrics_for == "everyone":
             return True
+        if not self._house.settings.trusted_proxies and any(name in _FORWARDED for name, _ in scope["headers"]):
+            return False  # a proxy on this machine asks for somebody else
         try:
             return ip_address((scope["client"] or ("",))[0]).is_loopback
-        except ValueError:  # what a proxy on this machine wrote into X-Forwarded-For
+        except ValueError:  # what a trusted proxy wrote into X-Forwarded-For
             return False
 
 

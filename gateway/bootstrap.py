@@ -44,11 +44,12 @@ from gateway.security.seal import Seal
 from gateway.security.signatures import Verifier
 from gateway.security.xml import HardenedParser
 from gateway.settings import Settings
+from gateway.storage.emergency import Emergency
 from gateway.storage.polling import Polling
 from gateway.storage.search import Documents
 from gateway.storage.tables import nonces
 from gateway.targets import networks
-from registry.accounts import Account, Accounts, channel_password
+from registry.accounts import Account, Accounts, channel_password, former_password
 from registry.authorize import DatabaseRegistry
 from registry.push import secret_about
 from registry.reading_rights import ReadingRegistry
@@ -76,6 +77,7 @@ class _ChannelAccount:
 
     account: Account
     secrets: Secrets
+    nobody: Account
 
     @property
     def account_id(self) -> int:
@@ -88,6 +90,12 @@ class _ChannelAccount:
     def password(self) -> bytes | None:
         return channel_password(self.account, self.secrets)
 
+    def former_password(self, now: datetime) -> bytes | None:
+        former = former_password(self.account, self.secrets, now)
+        if former is None:
+            channel_password(self.nobody, self.secrets)  # for the time it takes
+        return former
+
 
 class ChannelAccounts:
     """Accounts with their secrets, for the doors that need both."""
@@ -99,7 +107,7 @@ class ChannelAccounts:
 
     def find(self, login: str) -> _ChannelAccount:
         """Never None: an unknown login gets an inactive stand-in, so that time does not tell it from a known one."""
-        return _ChannelAccount(self._accounts.find(login) or self._nobody, self._secrets)
+        return _ChannelAccount(self._accounts.find(login) or self._nobody, self._secrets, self._nobody)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +151,9 @@ class Workshop:
 @contextmanager
 def open_gatehouse(settings: Settings) -> Iterator[Gatehouse]:
     """Everything a server needs. Raises Failed(...) naming what is missing."""
-    clock, database, parser = SystemClock(), Database(settings.database), HardenedParser()
+    clock, database = SystemClock(), Database(settings.database)
     profiles = load_profiles(settings)
+    parser = HardenedParser(longer_texts=profiles.longer_texts())
     schemas = LiveSchemas(shipped_editions(), database.engine)
     schemas.warm(clock.now())
     office = open_office(settings, database, profiles, clock)
@@ -162,6 +171,7 @@ def open_gatehouse(settings: Settings) -> Iterator[Gatehouse]:
             settings=settings,
             pool=pool,
             refused=metrics.refused,
+            emergency=Emergency(database.engine),
         )
         yield Gatehouse(settings, database, soap_door, AnswerDoor(dispatching, desk, clock.now), metrics)
 

@@ -71,6 +71,21 @@ CODES: dict[str, Code] = {
         "Zbyt wiele jednoczesnych połączeń. Ponów za {seconds} s; niczego nie przyjęto.",
         "Too many simultaneous connections. Try again in {seconds} s; nothing was accepted.",
     ),
+    "receive.too_many_calls": Code(
+        "fault",
+        "To konto wysyła zbyt wiele żądań naraz. Ponów za {seconds} s; niczego nie przyjęto.",
+        "This account sends too many requests at once. Try again in {seconds} s; nothing was accepted.",
+    ),
+    "receive.too_long": Code(
+        "fault",
+        "Operacja trwała dłużej niż {seconds} s i została przerwana. Wyślij to samo jeszcze raz: co przyjęto, nie przepadło.",
+        "The operation took longer than {seconds} s and was given up. Send the same once more: what was taken is not lost.",
+    ),
+    "receive.emergency": Code(
+        "fault",
+        "Kanał działa w trybie awaryjnym; niczego nie przyjęto. {reason_pl}",
+        "The channel is in emergency mode; nothing was accepted. {reason_en}",
+    ),
     "receive.soap_version": Code(
         "fault",
         "Usługa przyjmuje tylko SOAP 1.1 (przestrzeń nazw http://schemas.xmlsoap.org/soap/envelope/). Zmień wersję koperty.",

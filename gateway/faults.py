@@ -1,8 +1,9 @@
 """What a door says when something goes wrong: the only place where an error becomes words for a sender.
 
 `soap_fault` is the translation for the SEAP channel. The texts in capitals are the contract that trader software
-reads; our own sentence, Polish then English, follows them in errorDesc and says what to change. An error about the
-sender's identity is never explained.
+reads, to the letter; our own sentences, Polish and English, say what to change. They stand in errorDesc (in faultstring
+where there is no errorDesc), and where a text of the contract stands there, in a SOAP header beside it. An error about
+the sender's identity is never explained. `docs/reference/faults.md` lists them all.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ PERIOD = "DataOd and DataDo must be defined and must be limited up to 10 days pe
 NO_SISC = "At least one of idSisc needs to be provided"
 BUSY = "Przekroczono limit jednoczesnych połączeń"
 INTERNAL = "Błąd wewnętrzny"
+EMERGENCY = "SEAP w trybie awaryjnym"
 
 Kind = Literal["plain", "tech", "business"]
 
@@ -41,7 +43,8 @@ class SoapFault:
 
     `plain` faults have no detail; `tech` and `business` carry error_code and error_desc in the detail of that kind.
     `status` is always 500: SOAP 1.1 (section 6.2) asks for it, and client stacks read a fault under no other.
-    `retry_after`, in seconds, goes out as the HTTP header of that name.
+    `retry_after`, in seconds, goes out as the HTTP header of that name. `reason` is the code of our catalogue with its
+    sentences (code, Polish, English), where they stand in neither text.
     """
 
     code: tuple[str, str]
@@ -51,11 +54,12 @@ class SoapFault:
     error_desc: str = ""
     status: int = 500
     retry_after: int | None = None
+    reason: tuple[str, str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """How a code is told. `desc` opens errorDesc; `explained`: our own sentences follow (or are all there is)."""
+    """How a code is told. `desc` is the contract's errorDesc, "" where it prescribes none; `explained`: we say what to change."""
 
     string: str
     kind: Kind = "plain"
@@ -87,6 +91,9 @@ _SOAP: dict[str, _Row] = {
     "read.period": _Row(PERIOD, "business", "B006", PERIOD),
     "read.no_sisc": _Row(NO_SISC, "business", "B006", NO_SISC),
     "receive.busy": _Row(BUSY, "tech", "E011", retry_after=5),
+    "receive.too_many_calls": _Row(BUSY, "tech", "E011", retry_after=5),
+    "receive.too_long": _Row(INTERNAL, "tech", "E001", retry_after=5),
+    "receive.emergency": _Row(EMERGENCY, "business", "B010"),
     "record.store_unavailable": _Row(INTERNAL, "tech", "E001", retry_after=5),
     "addressing.missing": _Row(ADDRESSING_MISSING, code=(_ADDRESSING, "MessageAddressingHeaderRequired"), explained=False),
     "addressing.invalid": _Row(ADDRESSING_INVALID, code=(_ADDRESSING, "InvalidAddressingHeader"), explained=False),
@@ -100,11 +107,12 @@ def soap_fault(error: Exception) -> SoapFault:
     row = _UNEXPECTED
     if isinstance(error, GatewayError):
         row = _SOAP.get(error.code) or _SOAP.get(error.stage) or _UNEXPECTED
-    words = f"{error.text('pl')} {error.text('en')}" if row.explained and isinstance(error, GatewayError) else ""
+    reason = (error.code, error.text("pl"), error.text("en")) if row.explained and isinstance(error, GatewayError) else None
+    words = f"{reason[1]} {reason[2]}" if reason else ""
     if row.kind == "plain":
         return SoapFault(row.code, row.string or words)
-    desc = f"{row.desc} {words}".strip()
-    return SoapFault(row.code, row.string, row.kind, row.error_code, desc, retry_after=_seconds(error, row))
+    reason = reason if row.desc else None
+    return SoapFault(row.code, row.string, row.kind, row.error_code, row.desc or words, retry_after=_seconds(error, row), reason=reason)
 
 
 def _seconds(error: Exception, row: _Row) -> int | None:

@@ -13,7 +13,8 @@ class DocumentProfile:
     `root` is in Clark notation. `paths` maps a field of `BusinessKeys` to an ElementPath below the root.
     `permission` is what a sender needs, e.g. `NCTS2/CC015C`. `state`, `final` and `served` apply to answers; what is
     `served` is held until its addressee has signed for it. `confirms`: traders send this document only with this element
-    as its first child, to confirm that something was served to them.
+    as its first child, to confirm that something was served to them. `max_text` is how many characters one text may have
+    where the parser's own limit is too little; None: it is not.
     """
 
     root: str
@@ -23,6 +24,7 @@ class DocumentProfile:
     final: bool = False
     served: bool = False
     confirms: str = ""
+    max_text: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,15 @@ class Settings(BaseSettings):
     max_attachments: int = Field(default=1, description="attachments a call may carry")
     token_window: float = Field(default=300, description="how far Created may be from now")
     max_waiting: int = Field(default=256, description="calls in work at once in one process before the door says busy")
+    max_connections: int = Field(default=800, ge=1, description="open connections in one process; the longest idle one makes room")
+    operation_seconds: float = Field(default=180, gt=0, description="how long one operation may take before it is given up")
+    token_failures: int = Field(default=10, ge=1, description="wrong tokens of one login from one address in `failure_window`")
+    failure_window: float = Field(default=300, gt=0, description="how long a wrong token is held against its sender")
+    calls_per_second: float = Field(default=1000, gt=0, description="calls of one account in one process; bursts of two seconds' worth")
+    calls_at_once: int = Field(default=128, ge=1, description="calls of one account in work at once in one process")
+    trusted_proxies: str = Field(
+        default="", description="addresses or networks, separated by commas, whose `X-Forwarded-For` is believed; empty: nobody's"
+    )
     systems: dict[str, str] = Field(
         default={}, description="addresses and secret files of customs systems, by the names their profiles use"
     )
@@ -85,6 +94,16 @@ class Settings(BaseSettings):
         if not (host and colon and port.isdecimal() and int(port) < 65536):
             raise ValueError("write ADDRESS:PORT, such as 127.0.0.1:8080 or [::1]:8080")
         return listen
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, proxies: str) -> str:
+        for entry in filter(None, map(str.strip, proxies.split(","))):
+            try:
+                ip_network(entry)
+            except ValueError:
+                raise ValueError(f"'{entry}' is neither an IP address nor a network such as 10.0.0.0/8") from None
+        return proxies
 
     @model_validator(mode="after")
     def _notices_in_the_period(self) -> Settings:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
 from sqlalchemy import bindparam, select
@@ -37,11 +38,19 @@ class Account:
     active: bool
     person_id: int | None
     secret_ciphertext: bytes | None = field(repr=False)
+    former_ciphertext: bytes | None = field(default=None, repr=False)
+    former_until: datetime | None = None
 
 
-FIND = select(accounts.c.account_id, accounts.c.login, accounts.c.active, accounts.c.person_id, accounts.c.channel_secret).where(
-    accounts.c.login == bindparam("login")
-)
+FIND = select(
+    accounts.c.account_id,
+    accounts.c.login,
+    accounts.c.active,
+    accounts.c.person_id,
+    accounts.c.channel_secret,
+    accounts.c.former_secret,
+    accounts.c.former_until,
+).where(accounts.c.login == bindparam("login"))
 
 
 def normal_login(login: str) -> str:
@@ -54,11 +63,23 @@ def secret_about(login: str) -> str:
     return f"account:{normal_login(login)}"
 
 
+def former_secret_about(login: str) -> str:
+    """The same for the password before it."""
+    return f"former:{normal_login(login)}"
+
+
 def channel_password(account: Account, secrets: Secrets) -> bytes | None:
     """The channel password in clear, UTF-8; None when the account has none. Never log it."""
     if account.secret_ciphertext is None:
         return None
     return secrets.decrypt(account.secret_ciphertext, secret_about(account.login))
+
+
+def former_password(account: Account, secrets: Secrets, at: datetime) -> bytes | None:
+    """The password that was replaced, in clear, while it still counts at `at`; else None. Never log it."""
+    if account.former_ciphertext is None or account.former_until is None or account.former_until <= at:
+        return None
+    return secrets.decrypt(account.former_ciphertext, former_secret_about(account.login))
 
 
 class Accounts:

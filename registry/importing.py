@@ -132,7 +132,7 @@ class _Change:
             cipher, about = stored["channel_secret"] if stored else None, secret_about(account.login)
             plain = account.password.encode()
             if cipher is None or self._secrets.decrypt(cipher, about) != plain:
-                values["channel_secret"] = self._secrets.encrypt(plain, about)
+                values |= {"channel_secret": self._secrets.encrypt(plain, about), "former_secret": None, "former_until": None}
         account_id = self._upsert(accounts, {"login": account.login}, values)
         if account.push is not None:
             self._push(account.push, account_id)

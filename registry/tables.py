@@ -47,6 +47,8 @@ accounts = Table(
     Column("person_id", Key, ForeignKey("persons.person_id"), nullable=True, index=True),
     Column("active", Boolean, nullable=False),
     Column("channel_secret", LargeBinary, nullable=True),  # encrypted; the digest of the token needs the password itself
+    Column("former_secret", LargeBinary, nullable=True),  # the one before it, encrypted, which counts too
+    Column("former_until", Instant, nullable=True),  # up to here
 )
 
 #: Where an account wants its documents handed to, and how that goes; `registry.push` says what the columns mean.

@@ -27,6 +27,7 @@ WSA_2004 = "http://schemas.xmlsoap.org/ws/2004/08/addressing"
 WSSE = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd"
 WSU = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd"
 PROFILE = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-username-token-profile-1.0"
+REASON = "urn:brama:seap:reason:1"
 BASE64 = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-soap-message-security-1.0#Base64Binary"
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
@@ -116,9 +117,14 @@ class KnownAccount:
     account_id: int
     active: bool
     secret: str | None
+    former: str | None = None
+    former_until: datetime = NOW
 
     def password(self) -> str | None:
         return self.secret
+
+    def former_password(self, now: datetime) -> str | None:
+        return self.former if now < self.former_until else None
 
 
 class KnownAccounts(dict[str, KnownAccount]):
@@ -235,6 +241,14 @@ def told(reply: HttpReply) -> tuple[str, str, str | None, str | None, str | None
         fault.findtext(f".//{{{CHANNEL}}}errorCode"),
         fault.findtext(f".//{{{CHANNEL}}}errorDesc"),
     )
+
+
+def reason(reply: HttpReply) -> tuple[str, str, str]:
+    """Of a fault: our own code and sentences (Polish, English) in the header beside it; empty where there is none."""
+    found = etree.fromstring(reply.body).find(f"{{{SOAP}}}Header/{{{REASON}}}Reason")
+    if found is None:
+        return "", "", ""
+    return found.get("code", ""), found.findtext(f"{{{REASON}}}pl", ""), found.findtext(f"{{{REASON}}}en", "")
 
 
 def ago(**span: float) -> str:

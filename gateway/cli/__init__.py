@@ -8,7 +8,7 @@ import click
 
 #: The commands. Each is loaded when it is asked for, from the module of its name (dashes as underscores).
 COMMANDS = (
-    *("serve", "worker", "messages", "dead-letters", "schemas", "signatures", "registry", "push", "codes"),
+    *("serve", "worker", "messages", "dead-letters", "schemas", "signatures", "registry", "push", "codes", "channel"),
     *("init", "doctor", "demo", "simulate"),
 )
 

@@ -9,7 +9,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from registry.dates import in_warsaw, read_moment
 from registry.document import ImportRefused
 from registry.importing import Report, import_file
 from registry.listing import describe
+from registry.passwords import made_up, read_duration, replace_password, trouble_with
 
 LONG_IMPORT = 200  # entries from which a progress bar is worth its line
 
@@ -224,3 +225,43 @@ def end(representation_id: int, as_json: bool) -> None:
         click.echo(json.dumps({"representation_id": representation_id, "ended_at": in_warsaw(ended_at), "ended_now": ended_at == now}))
     else:
         click.echo(f"Representation {representation_id} {'ended at' if ended_at == now else 'had ended already at'} {in_warsaw(ended_at)}.")
+
+
+def _overlap(_context: click.Context, _option: click.Parameter, value: str) -> timedelta:
+    try:
+        return read_duration(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+@registry.command()
+@click.argument("login")
+@click.option("--stdin", "given", is_flag=True, help="Read the new password from standard input (one line) instead of making one up.")
+@click.option("--overlap", default="0", show_default=True, callback=_overlap, help="How long the old password counts too: 30m, 12h, 7d.")
+@JSON
+def password(login: str, given: bool, overlap: timedelta, as_json: bool) -> None:
+    """Give account LOGIN a new channel password.
+
+    Without --stdin it is made up and printed once; it is nowhere to be read again. Without --overlap the old one ends at once.
+    """
+    new = sys.stdin.readline().rstrip("\r\n") if given else made_up()
+    if trouble := trouble_with(new):
+        _stop(2, f"This cannot be the password: {trouble}.")
+    secrets = _secrets()
+    if secrets is None:
+        _stop(2, "There is no key to encrypt passwords with; make the gateway's keys first: brama init.")
+        return
+    try:
+        with _database() as engine, writing(engine) as connection:
+            until = replace_password(connection, secrets, login, new, datetime.now(UTC), overlap)
+    except LookupError:
+        _stop(2, f"There is no account '{login}'; check the login.")
+        return
+    if as_json:
+        shown = {} if given else {"password": new}
+        click.echo(json.dumps({"login": login, **shown, "old_password_until": until and in_warsaw(until)}, ensure_ascii=False))
+        return
+    if not given:
+        click.echo(new)
+    ends = f"the old one counts until {in_warsaw(until)}" if until else "an old one counts no longer"
+    click.echo(f"{login} has a new channel password; {ends}.", err=True)

@@ -87,12 +87,15 @@ async def _serve_one(settings: Settings) -> None:
     with open_gatehouse(settings) as house:
         config = uvicorn.Config(
             Application(house),
-            http=bounded(settings.head_seconds),
+            http=bounded(settings.head_seconds, settings.max_connections),
+            ws="none",
             loop="uvloop",
             lifespan="off",
             access_log=False,
             log_config=None,
             server_header=False,
+            proxy_headers=bool(settings.trusted_proxies),  # uvicorn itself would trust every proxy on this machine
+            forwarded_allow_ips=settings.trusted_proxies,
             timeout_keep_alive=IDLE_SECONDS,
             timeout_graceful_shutdown=30,
             backlog=1024,

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from types import MappingProxyType
 
 import httpx
 import yaml
@@ -118,13 +119,17 @@ def _quick_profile(folder: Path) -> None:
 
 
 @contextmanager
-def running(home: Path, listen: str = "127.0.0.1:0", processes: int = 1, *, worker: bool = True) -> Iterator[House]:
-    """Import the registry and start server, worker (unless it is to be left out) and authority; end them all when done."""
+def running(
+    home: Path, listen: str = "127.0.0.1:0", processes: int = 1, *, worker: bool = True, settings: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[House]:
+    """Import the registry and start server, worker (unless it is to be left out) and authority; end them all when done.
+    `settings` are further BRAMA_ variables."""
     listen = _free(listen)
     url = f"http://{listen}"
     environment = {
         **{k: v for k, v in os.environ.items() if not k.startswith("BRAMA_")},
         "BRAMA_HOME": str(home),
+        **settings,
     }
     started: dict[str, subprocess.Popen[str]] = {}
     try:

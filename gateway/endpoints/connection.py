@@ -1,38 +1,68 @@
-"""What one connection may cost before its request is complete: uvicorn's HTTP protocol with two bounds that it lacks.
+"""What one connection may say and cost before its request is complete: uvicorn's HTTP protocol, stricter and with bounds.
 
 `gateway.asgi` bounds bodies. It hears of a request only when all of its headers are there, so a client that sends them
-slowly or without end would hold a connection, or fill the memory, unseen.
+slowly or without end would hold a connection, or fill the memory, unseen. httptools (llhttp) refuses what is ambiguous in
+lines and framing; what it lets through against RFC 9110 and 9112 is refused here: a request without a Host or with two, a
+coding besides chunked, an older or newer HTTP than 1.0 and 1.1, two of a header there may be one of. Trailers never become
+headers; one that would be dangerous as a header ends the connection.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
+from collections.abc import Iterable
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 FRAMING_BYTES = 64 * 1024  # request line, headers, chunk sizes and extensions, trailers: whatever is not body
 FRAMING_PER_BODY_BYTE = 16  # a chunk of one byte has at least five bytes around it
+HEAD_BYTES = 32 * 1024  # names and values of a request's headers
+HEADERS = 100
+
+_HOST = re.compile(rb"[A-Za-z0-9._~%!$&'()*+,;=:\[\]-]*")  # RFC 9110, section 7.2, loosely
+_ONCE = frozenset({b"host", b"content-type", b"content-length", b"content-encoding", b"authorization"})
+_NEVER_TRAILING = _ONCE | {b"transfer-encoding", b"connection", b"expect", b"upgrade", b"te", b"soapaction", b"cookie", b"forwarded"}
 
 
-def bounded(head_seconds: float) -> type[HttpToolsProtocol]:
+def bounded(head_seconds: float, max_connections: int = 800) -> type[HttpToolsProtocol]:
     """The protocol whose clients have `head_seconds` from connecting, or from a request's first byte, to the first byte of
-    its body, or its end where it has none."""
-    return type("Bounded", (BoundedConnection,), {"head_seconds": head_seconds})
+    its body, or its end where it has none.
+
+    At most `max_connections` are open: a new one is let in at the cost of the one that has been without a request longest.
+    """
+    return type("Bounded", (BoundedConnection,), {"head_seconds": head_seconds, "max_connections": max_connections, "idle": {}})
 
 
 class BoundedConnection(HttpToolsProtocol):
-    """Answers 408 to a late head and 431 to too much framing, and closes."""
+    """Answers 400 to a bad head, 408 to a late one, 431 to too much of it, 503 to one connection too many; and closes."""
 
     head_seconds: float
+    max_connections: int
+    idle: dict[BoundedConnection, None]  # of this server: without a request in work, the longest so first
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         self._framing = self._body_bytes = 0
         self._late: asyncio.TimerHandle | None = None
+        if len(self.connections) > self.max_connections and not self._make_room():
+            self._refuse("503 Service Unavailable\r\nretry-after: 2")
+            return
+        self.idle[self] = None
         self._await_head()
 
+    def _make_room(self) -> bool:
+        """Close the connection that has been idle longest."""
+        if not self.idle:
+            return False
+        oldest = next(iter(self.idle))
+        del self.idle[oldest]
+        oldest.transport.close()
+        return True
+
     def connection_lost(self, exc: Exception | None) -> None:
+        self.idle.pop(self, None)
         self._head_is_here()
         super().connection_lost(exc)
 
@@ -51,6 +81,19 @@ class BoundedConnection(HttpToolsProtocol):
         if self._late is None:
             self._await_head()
 
+    def on_headers_complete(self) -> None:
+        """Whatever is raised here becomes 400, and the end of the connection."""
+        if not self._head_fits():
+            self._refuse("431 Request Header Fields Too Large")
+            raise ValueError
+        _check_head(self.headers, self.parser.get_http_version())
+        self.idle.pop(self, None)
+        super().on_headers_complete()
+        self.headers = []  # the scope has its own; what comes now are trailers
+
+    def _head_fits(self) -> bool:
+        return len(self.headers) <= HEADERS and sum(len(name) + len(value) for name, value in self.headers) <= HEAD_BYTES
+
     def on_body(self, body: bytes) -> None:
         self._head_is_here()
         self._framing -= len(body)
@@ -58,9 +101,27 @@ class BoundedConnection(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
+        """A bad trailer leaves the request incomplete for good: whoever reads it sees the connection end."""
+        if self.headers and any(name in _NEVER_TRAILING or name.startswith(b"x-forwarded") for name, _ in self.headers):
+            raise ValueError
         self._head_is_here()
         self._framing = self._body_bytes = 0
         super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if not self.transport.is_closing() and self.cycle.response_complete:
+            self.idle[self] = None
+
+    def send_400_response(self, msg: str) -> None:
+        if self._may_answer():
+            super().send_400_response(msg)
+        self.transport.close()
+
+    def _may_answer(self) -> bool:
+        """Else it would stand in the middle of an answer."""
+        answering = self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete
+        return not answering and not self.transport.is_closing()
 
     def _await_head(self) -> None:
         self._late = self.loop.call_later(self.head_seconds, self._refuse, "408 Request Timeout")
@@ -72,8 +133,24 @@ class BoundedConnection(HttpToolsProtocol):
 
     def _refuse(self, status: str) -> None:
         self._head_is_here()
-        if self.transport.is_closing():
-            return
-        if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:  # else it would stand in an answer
+        if self._may_answer():
             self.transport.write(f"HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n".encode())
         self.transport.close()
+
+
+def _check_head(headers: Iterable[tuple[bytes, bytes]], version: str) -> None:
+    """Raises ValueError for a head that RFC 9110 and 9112 do not allow and the parser does. Names are lower case."""
+    if version not in ("1.1", "1.0"):
+        raise ValueError
+    seen = set()
+    for name, value in headers:
+        if name in _ONCE:
+            if name in seen:
+                raise ValueError
+            seen.add(name)
+            if name == b"host" and not _HOST.fullmatch(value.strip()):
+                raise ValueError
+        elif name == b"transfer-encoding" and (version == "1.0" or value.strip().lower() != b"chunked"):
+            raise ValueError
+    if version == "1.1" and b"host" not in seen:
+        raise ValueError

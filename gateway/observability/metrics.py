@@ -52,6 +52,12 @@ GAUGES = (
         "SELECT CASE WHEN blocked_at IS NOT NULL THEN 'blocked' WHEN failures > 0 THEN 'failing' ELSE 'ok' END, count(*)"
         " FROM push_endpoints GROUP BY 1",
     ),
+    Gauge(
+        "brama_channel_closed",
+        "1 while the channel is in emergency mode.",
+        (),
+        "SELECT count(*) FROM channel_states WHERE closed AND id = (SELECT max(id) FROM channel_states)",
+    ),
 )
 
 

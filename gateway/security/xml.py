@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from lxml import etree
 from lxml.etree import _Element
@@ -50,15 +51,15 @@ class Limits:
 class HardenedParser:
     """Keeper of the `Parser` port. One libxml2 parser per thread; safe to share."""
 
-    def __init__(self, limits: Limits | None = None) -> None:
+    def __init__(self, limits: Limits | None = None, longer_texts: Mapping[str, int] = MappingProxyType({})) -> None:
+        """`longer_texts`: root (Clark notation) -> the limit of one text, for documents whose profile allows more."""
         self._limits = limits or Limits()
+        self._longer_texts = longer_texts
         self._local = threading.local()
         # Depth is needed for every document and costs a tenth of the parse; the others only run on suspicion.
         self._too_deep = etree.XPath("/*" * (self._limits.depth + 1))
         self._too_many_attributes = etree.XPath(f"boolean(/descendant::*/@*[{self._limits.attributes + 1}])")
-        self._too_much_text = etree.XPath(
-            f"boolean(//text()[string-length() > {self._limits.text}] | //@*[string-length() > {self._limits.text}])"
-        )
+        self._too_much_text = etree.XPath("boolean(//text()[string-length() > $limit] | //@*[string-length() > $limit])")
 
     def parse(self, content: bytes) -> _Element:
         """The root of the tree without comments. Raises Rejected(parse.*)."""
@@ -101,8 +102,10 @@ class HardenedParser:
         # An attribute or a declaration needs an equals sign: most documents have too few to look further.
         if scan.count(b"=") > min(limits.attributes, limits.declarations):
             self._check_attributes(root, content, scan)
-        if len(scan) > limits.text and self._too_much_text(root):
-            raise Rejected("parse.limit", what="characters of one text", value=f"> {limits.text}", limit=limits.text)
+        if len(scan) > limits.text:
+            limit = self._longer_texts.get(root.tag, limits.text)
+            if self._too_much_text(root, limit=limit):
+                raise Rejected("parse.limit", what="characters of one text", value=f"> {limit}", limit=limit)
 
     def _check_attributes(self, root: _Element, content: bytes, scan: bytes) -> None:
         limits = self._limits

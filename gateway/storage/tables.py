@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text, UniqueConstraint, text
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text, UniqueConstraint, text
 
 from gateway.database import Instant, metadata
 
@@ -163,4 +163,16 @@ collections = Table(
         sqlite_where=text("collected_at IS NOT NULL"),
         postgresql_where=text("collected_at IS NOT NULL"),
     ),
+)
+
+# the last row is the present state; those before it are its history
+channel_states = Table(
+    "channel_states",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("closed", Boolean, nullable=False),  # emergency mode
+    Column("reading", Boolean, nullable=False),  # whether documents may be collected meanwhile
+    Column("reason_pl", Text, nullable=False),
+    Column("reason_en", Text, nullable=False),
 )

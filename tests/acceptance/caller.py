@@ -23,7 +23,7 @@ from gateway.demo.people import AGENCY, IMPORTER
 from gateway.endpoints.soap.contract import CHANNEL
 from gateway.security.sign import sign_enveloped
 from tests.acceptance.estate import PATIENCE, Estate, password
-from tests.soap_requests import Token, accept_body, addressing, content, envelope, next_body, security, told
+from tests.soap_requests import Token, accept_body, addressing, content, envelope, next_body, reason, security, told
 
 SOAP_PATH = "/seap_wsChannel/DocumentHandlingPort"
 CRD = "{http://crd.gov.pl/xml/schematy/UPO/2008/05/09/}"
@@ -51,6 +51,11 @@ class Reply:
         """Code in Clark notation, string, detail's name, errorCode, errorDesc."""
         assert self.status == 500, (self.status, self.body[:600])
         return told(self)  # type: ignore[arg-type]
+
+    @property
+    def reason(self) -> tuple[str, str, str]:
+        """Our code and sentences (Polish, English) in the header beside a fault."""
+        return reason(self)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,9 @@ def test_a_quick_bench_prints_rates_and_the_ratio_to_the_floor(tmp_path: Path) -
     assert all(spent > 0 for step, spent in size["floor"]["8"].items() if step != "HTTP")  # 64 requests may be less than a tick
     assert size["draining"][0]["drained"] > 0
     assert size["draining"][0]["worker_cpu"] > 0
+    assert size["door"].keys() == {"envelope", "token", "base64"}
+    assert all(0 < spent < only["run"]["cpu"] for spent in size["door"].values())
+    assert "of which envelope" in done.stdout
     assert sum(size["steps"]["8"].values()) == pytest.approx(only["run"]["cpu"])
 
 

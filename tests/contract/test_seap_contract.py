@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from lxml import etree
 
-from gateway.endpoints.soap.contract import CHANNEL, OPERATIONS, PULL, SYSTEMS, served
+from gateway.endpoints.soap.contract import CHANNEL, OPERATIONS, PULL, PUSH, SYSTEMS, served
 
 PUBLIC = "https://brama.example"
 ADDRESS = PUBLIC + "/seap_wsChannel/DocumentHandlingPort"
@@ -283,9 +283,9 @@ def test_service_and_address(edition: str) -> None:
     assert [dict(a.attrib) for a in port] == [{"location": ADDRESS}]
 
 
-@pytest.mark.parametrize("edition", EDITIONS)
-def test_policy(edition: str) -> None:
-    (policy,) = tree(WSDLS[edition]).findall(f"{{{WSP}}}Policy")
+@pytest.mark.parametrize("query", ["wsdl", "wsdl=2014", "wsdl=push"])
+def test_policy(query: str) -> None:
+    (policy,) = tree(query).findall(f"{{{WSP}}}Policy")
     assert policy.get(f"{{{WSU}}}Id") == "ecipseap_policy"
     p = f"{{{WSP}}}Policy"
     (all_,) = policy.findall(f"{{{WSP}}}ExactlyOne/{{{WSP}}}All")
@@ -295,6 +295,72 @@ def test_policy(edition: str) -> None:
     assert [e.tag for e in token.findall(f"{p}/*")] == [f"{{{SP}}}WssUsernameToken10", f"{{{SP}}}HashPassword"]
     (addressing,) = all_.findall(f"{{{WSAM}}}Addressing/{p}")
     assert len(addressing) == 0
+
+
+# --- the push contract: AcceptDocument alone, the same names in a namespace of its own ------------------------------------
+
+
+def test_namespaces_are_those_of_the_channel() -> None:
+    assert PULL == "http://www.mf.gov.pl/uslugiBiznesowe/WsPull/Usluga/2014/01_v2_0"
+    assert PUSH == "http://www.mf.gov.pl/uslugiBiznesowe/WsPush/Usluga/2014/01_v2_0"
+    assert CHANNEL == "http://www.mf.gov.pl/schematy/SISC/WsChannel/2014/01_v2_0"
+
+
+PUSH_NAMES = ["AcceptDocumentRequest", "AcceptDocumentResponse", "businessErrorFault", "techErrorFault"]
+
+
+def test_push_schema() -> None:
+    wsdl = tree("wsdl=push")
+    schema = wsdl.find(f"{{{WSDL}}}types/{{{XS}}}schema")
+    assert schema is not None
+    assert wsdl.get("targetNamespace") == schema.get("targetNamespace") == PUSH
+    assert schema.get("elementFormDefault") == "qualified"
+    assert [(i.get("namespace"), i.get("schemaLocation")) for i in schema.findall(f"{{{XS}}}import")] == [
+        (CHANNEL, ADDRESS + "?xsd=WS_CHANNEL.xsd")
+    ]
+    assert {e.get("name"): members(e) for e in schema.findall(f"{{{XS}}}element")} == {n: pull_elements("2022")[n] for n in PUSH_NAMES}
+
+
+def test_push_messages_port_binding_and_service() -> None:
+    wsdl = tree("wsdl=push")
+    parts = {m.get("name"): [(p.get("name"), clark(p, p.get("element", ""))) for p in m] for m in wsdl.findall(f"{{{WSDL}}}message")}
+    assert parts == {name: [(name, f"{{{PUSH}}}{name}")] for name in PUSH_NAMES}
+    (port,) = wsdl.findall(f"{{{WSDL}}}portType")
+    (operation,) = port
+    assert (port.get("name"), operation.get("name")) == ("DocumentHandlingPort", "AcceptDocument")
+    assert [(etree.QName(e).localname, e.get("name"), clark(e, e.get("message", ""))) for e in operation] == [
+        ("input", None, f"{{{PUSH}}}AcceptDocumentRequest"),
+        ("output", None, f"{{{PUSH}}}AcceptDocumentResponse"),
+        *(("fault", name, f"{{{PUSH}}}{name}") for name in FAULTS),
+    ]
+    (binding,) = wsdl.findall(f"{{{WSDL}}}binding")
+    assert (binding.get("name"), clark(binding, binding.get("type", ""))) == ("DocumentHandlingBind", f"{{{PUSH}}}DocumentHandlingPort")
+    assert [r.get("URI") for r in binding.findall(f"{{{WSP}}}PolicyReference")] == ["#ecipseap_policy"]
+    assert [o.get("name") for o in binding.findall(f"{{{WSDL}}}operation")] == ["AcceptDocument"]
+    assert [dict(o.attrib) for o in binding.iter(f"{{{WSDL_SOAP}}}operation")] == [{"soapAction": "AcceptDocument", "style": "document"}]
+    assert [dict(b.attrib) for b in binding.iter(f"{{{WSDL_SOAP}}}body")] == [
+        {"parts": "AcceptDocumentRequest", "use": "literal"},
+        {"parts": "AcceptDocumentResponse", "use": "literal"},
+    ]
+    assert [dict(f.attrib) for f in binding.iter(f"{{{WSDL_SOAP}}}fault")] == [{"name": name, "use": "literal"} for name in FAULTS]
+    (service,) = wsdl.findall(f"{{{WSDL}}}service")
+    (entry,) = service
+    assert (service.get("name"), entry.get("name")) == ("DocumentHandlingSvc", "DocumentHandlingPort")
+    assert clark(entry, entry.get("binding", "")) == f"{{{PUSH}}}DocumentHandlingBind"
+    assert [a.get("location") for a in entry] == ["https://trader.invalid/DocumentHandlingPort"], "the trader's own, not ours"
+
+
+def test_zeep_reads_the_push_contract() -> None:
+    from zeep import Client, Transport
+
+    class Ours(Transport):
+        def load(self, url: str) -> bytes:
+            return served(PUBLIC)[url.partition("?")[2].lower()]
+
+    client = Client(f"{ADDRESS}?wsdl=push", transport=Ours())
+    (service,) = client.wsdl.services.values()
+    (port,) = service.ports.values()
+    assert list(port.binding._operations) == ["AcceptDocument"]
 
 
 def test_address_is_escaped_and_never_taken_from_elsewhere() -> None:

@@ -250,3 +250,14 @@ def test_parser_tricks_around_a_good_signature(name: str) -> None:
     document, expected = changed[name]
     assert document != content
     assert code(document) == expected
+
+
+def test_a_profile_may_allow_one_document_longer_texts() -> None:
+    parser = HardenedParser(Limits(text=3), {"{urn:x}Large": 5})
+    large = b"<Large xmlns='urn:x'><b>12345</b></Large>"
+    assert parser.parse(large)[0].text == "12345"
+    for other in (large.replace(b"12345", b"123456"), large.replace(b"urn:x", b"urn:y"), large.replace(b"<b>", b"<b c='123456'>")):
+        with pytest.raises(Rejected) as refusal:
+            parser.parse(other)
+        assert refusal.value.code == "parse.limit"
+    assert refusal.value.context["limit"] == 5

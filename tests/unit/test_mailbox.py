@@ -150,7 +150,7 @@ def test_documents_come_with_bytes_grades_dispatch_and_case(database: Database, 
 def test_a_refusal_carries_the_person_alone_as_far_as_the_account_names_one(database: Database, box: Polling) -> None:
     with writing(database.engine) as connection:
         connection.execute(text("INSERT INTO persons VALUES (5, '80010112340000000', 'Anna', 'P')"))
-        connection.execute(text("INSERT INTO accounts VALUES (2, 'a@x', 5, 1, NULL)"))
+        connection.execute(text("INSERT INTO accounts (account_id, login, person_id, active) VALUES (2, 'a@x', 5, 1)"))
     from tests.unit.test_committer import record
 
     record(database, refused(received(b"<x/>", account=1)), refused(received(b"<x/>", account=2)))

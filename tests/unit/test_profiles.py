@@ -72,6 +72,14 @@ def test_another_folder_adds_systems_and_replaces_built_in_ones(tmp_path: Path) 
     assert profiles.system("NCTS2") != Profiles.load().system("NCTS2")
 
 
+def test_a_document_may_be_allowed_longer_texts(tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    own = GOOD.replace('permission = "NCTS2/CC015C"', 'permission = "NCTS2/CC015C"\nmax_text = 9_000_000')
+    (tmp_path / "own" / "ncts2.toml").write_text(own)
+    assert Profiles.load([tmp_path]).longer_texts() == {"{http://ncts.dgtaxud.ec}CC015C": 9_000_000}
+    assert Profiles.load().longer_texts() == {}
+
+
 def test_one_folder_may_not_describe_a_system_twice(tmp_path: Path) -> None:
     (tmp_path / "invented").mkdir()
     for name in ("one", "two"):
@@ -106,6 +114,13 @@ def test_one_folder_may_not_describe_a_system_twice(tmp_path: Path) -> None:
         ('message_id = "messageIdentification"', "", "documents.CC015C", "paths", "no message_id"),
         ('permission = "NCTS2/CC015C"', "", "documents.CC015C", "permission", "missing"),
         ('permission = "NCTS2/CC015C"', 'permision = "NCTS2/CC015C"', "documents.CC015C", "permission", "missing"),
+        (
+            'permission = "NCTS2/CC015C"',
+            'permission = "NCTS2/CC015C"\nmax_text = 1',
+            "documents.CC015C",
+            "max_text",
+            "from 5.24288e+06 to 1e+07",
+        ),
         ('permission = "NCTS2/CC015C"', 'permission = "NCTS2/CC015C"\nfinal = true', "documents.CC015C", "final", "not known here"),
         ("[documents.CC015C]", '[documents."CC 015"]', "documents", "CC 015", "no element name"),
         ('state = "released"\nfinal = true', 'state = "released"\nfinal = "yes"', "answers.CC029C", "final", "true or false"),

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from gateway.endpoints.soap import token as token_module
 from gateway.endpoints.soap.token import hashed_password, instant
 from gateway.faults import POLICY, SECURITY
 from tests.soap_requests import (
@@ -13,6 +14,7 @@ from tests.soap_requests import (
     NOW,
     PASSWORD,
     Gate,
+    KnownAccount,
     Token,
     addressing,
     ago,
@@ -156,6 +158,35 @@ def test_an_account_without_channel_password_is_like_an_unknown_one() -> None:
     gate.accounts[LOGIN] = type(account)(7, True, None)
     _, reply = post(Token(password="").xml(), gate)
     assert told(reply) == REFUSED  # type: ignore[arg-type]
+
+
+def test_a_replaced_password_counts_until_its_overlap_ends() -> None:
+    gate = Gate()
+    gate.accounts[LOGIN] = KnownAccount(7, True, "the new one", PASSWORD, NOW + timedelta(seconds=60))
+    for form in (digest_a, digest_b):
+        assert post(Token(digest=form).xml(), gate)[1].status == 200  # type: ignore[attr-defined]
+        assert post(Token(digest=form, password="the new one").xml(), gate)[1].status == 200  # type: ignore[attr-defined]
+    assert told(post(Token(password="neither").xml(), gate)[1]) == REFUSED  # type: ignore[arg-type]
+    gate.clock.at = NOW + timedelta(seconds=60)
+    assert told(post(Token().xml(), gate)[1]) == REFUSED  # type: ignore[arg-type]
+    assert post(Token(password="the new one").xml(), gate)[1].status == 200  # type: ignore[attr-defined]
+
+
+def test_a_former_password_alone_opens_nothing() -> None:
+    gate = Gate()
+    gate.accounts[LOGIN] = KnownAccount(7, True, None, PASSWORD, NOW + timedelta(days=1))
+    assert told(post(Token().xml(), gate)[1]) == REFUSED  # type: ignore[arg-type]
+
+
+def test_the_stand_in_is_nobodys_password() -> None:
+    """Whoever reads our source knows it."""
+    stand_in = token_module._NOBODY.decode()
+    gate = Gate()
+    gate.accounts["nopassword@firma.example"] = KnownAccount(10, True, None)
+    for login in (LOGIN, "nikt@nigdzie.example", "old@firma.example", "nopassword@firma.example"):
+        for form in (digest_a, digest_b):
+            assert told(post(Token(login=login, password=stand_in, digest=form).xml(), gate)[1]) == REFUSED  # type: ignore[arg-type]
+    assert gate.untouched()
 
 
 def test_window_is_a_setting() -> None:

@@ -11,11 +11,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import structlog
 
-from gateway.collection import Found, Search, Wanted
+from gateway.collection import Wanted
 from gateway.endpoints.http import After, HttpReply, text
 from gateway.endpoints.soap import reply
 from gateway.endpoints.soap.addressing import Addressing, read_addressing
@@ -23,11 +23,15 @@ from gateway.endpoints.soap.contract import OPERATIONS, PULL, served
 from gateway.endpoints.soap.criteria import read_search, read_wanted
 from gateway.endpoints.soap.document import read_document
 from gateway.endpoints.soap.envelope import Element, Envelope, read_envelope, unreadable
+from gateway.endpoints.soap.keepers import Accept, Emergency, Mailbox, NoEmergency
+from gateway.endpoints.soap.patience import Patience
+from gateway.endpoints.soap.proving import Proving
 from gateway.endpoints.soap.reply import HandedOut
-from gateway.endpoints.soap.token import Accounts, Proven, check_timestamp, prove, read_token
+from gateway.endpoints.soap.throttle import Throttle
+from gateway.endpoints.soap.token import Accounts, Proven
 from gateway.errors import Deferred, Failed, GatewayError, Rejected
 from gateway.faults import soap_fault
-from gateway.message import Received, Recorded
+from gateway.message import Received
 from gateway.ports import Clock
 from gateway.settings import Settings
 from gateway.steps.receive import receive
@@ -35,42 +39,14 @@ from gateway.steps.receive import receive
 DOOR = "soap"
 LARGE = 100_000  # bytes of body from which reading moves off the event loop
 
+#: faults after which the call may be sent again as it was
+_UNSPENT = frozenset({"token.refused", "record.store_unavailable", "receive.too_many_calls", "receive.emergency"})
+
 _log = structlog.get_logger("brama.door.soap")
 
 
-class Mailbox(Protocol):
-    """Where documents wait for their account."""
-
-    async def next(self, account_id: int, wanted: Wanted, nonce: str, at: datetime) -> HandedOut | None:
-        """Claim the next document not yet collected, spending `nonce` in the same transaction; None: there is none.
-
-        Raises Rejected(token.refused) for a used nonce, Deferred(record.store_unavailable).
-        """
-        ...
-
-    async def next_sisc(self, account_id: int, wanted: Wanted, nonce: str, at: datetime) -> HandedOut | None:
-        """As `next`, of any age. Raises also Rejected(read.no_sisc | read.no_permission)."""
-        ...
-
-    async def documents(self, account_id: int, search: Search, nonce: str, at: datetime) -> Found:
-        """What is found. Raises as `next_sisc`, and Rejected(read.period)."""
-        ...
-
-    async def spend(self, account_id: int, nonce: str, at: datetime) -> None:
-        """Use up the nonce of a call that came to nothing. Raises as `next`."""
-        ...
-
-    async def collected(self, document_id: str, claim: int) -> None:
-        """It was written out completely."""
-        ...
-
-    async def release(self, document_id: str, claim: int) -> None:
-        """It was not: give it to the next caller."""
-        ...
-
-
-Accept = Callable[[Received], Awaitable[Recorded]]
 T = TypeVar("T")
+E = TypeVar("E", bound=Exception)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +73,23 @@ class SoapDoor:
         settings: Settings,
         pool: Executor | None = None,
         refused: Callable[[str], None] = lambda _code: None,
+        emergency: Emergency | None = None,
     ) -> None:
         """`refused` is told the code of every fault."""
+        self._emergency = emergency or NoEmergency()
+        self._throttle = Throttle(
+            failures=settings.token_failures,
+            window=settings.failure_window,
+            calls_per_second=settings.calls_per_second,
+            calls_at_once=settings.calls_at_once,
+        )
         self._accept = accept
         self._refused = refused
         self._mailbox = mailbox
-        self._accounts = accounts
+        self._proving = Proving(accounts, self._throttle, timedelta(seconds=settings.token_window))
         self._clock = clock
         self._settings = settings
-        self._window = timedelta(seconds=settings.token_window)
+        self._patience = Patience(settings.operation_seconds)
         self._pool = pool
         self._contract = served(settings.url)
         self._operations = {
@@ -115,9 +99,9 @@ class SoapDoor:
             "GetDocuments": self._get_documents,
         }
 
-    async def handle(self, method: str, query: str, headers: Mapping[str, str], body: bytes) -> HttpReply:
-        """Answer one request. `query` is without its question mark, `headers` have lower-case names. Never raises for
-        anything a sender can do."""
+    async def handle(self, method: str, query: str, headers: Mapping[str, str], body: bytes, address: str = "") -> HttpReply:
+        """Answer one request. `query` is without its question mark, `headers` have lower-case names, `address` is the
+        sender's. Never raises for anything a sender can do."""
         if method in ("GET", "HEAD"):
             return self._file(query)
         if method != "POST":
@@ -127,7 +111,7 @@ class SoapDoor:
         media, charset = _content_type(headers.get("content-type", ""))
         if media not in ("text/xml", "application/xml", "application/soap+xml"):
             return text(415, "Użyj Content-Type: text/xml; charset=utf-8. Use Content-Type: text/xml; charset=utf-8.")
-        return await self._post(body, charset, soap12=media == "application/soap+xml")
+        return await self._post(body, charset, address, soap12=media == "application/soap+xml")
 
     def refuse(self, error: GatewayError) -> HttpReply:
         """The fault for a request that was never read: too many at once, too large, the channel closed."""
@@ -141,37 +125,59 @@ class SoapDoor:
             return text(404, "Tu jest ?wsdl, ?wsdl=2014 i pliki ?xsd=... Here are ?wsdl, ?wsdl=2014 and the files ?xsd=...")
         return HttpReply(200, {"Content-Type": "text/xml; charset=utf-8"}, content)
 
-    async def _post(self, body: bytes, charset: str | None, *, soap12: bool) -> HttpReply:
+    async def _post(self, body: bytes, charset: str | None, address: str, *, soap12: bool) -> HttpReply:
         addressing: Addressing | None = None
         operation: str | None = None
         spendable: tuple[Proven, datetime] | None = None
+        envelope: Envelope | None = None
+        element: Element | None = None
         try:
             if soap12:
                 raise Rejected("receive.soap_version")
             large = len(body) > LARGE
-            envelope: Envelope = await self._run(large, read_envelope, body, charset, self._settings.max_content)
+            envelope = await self._run(large, read_envelope, body, charset, self._settings.max_content)
             addressing = read_addressing(envelope)
             at = self._clock.now()
-            proven = self._prove(envelope, at)
+            proven = self._proving.caller(envelope, at, address)
             spendable = proven, at
             operation, element = _operation(envelope)
-            return await self._operations[operation](_Call(addressing, proven, at, element, large))
+            serve = self._operations[operation]
+            return await self._served(serve, _Call(addressing, proven, at, element, large), reading=operation != "AcceptDocument")
         except GatewayError as refusal:
-            error = await self._spent(spendable, refusal)
-            _log.warning("soap.refused", code=error.code, operation=operation, **_noted(error))
+            envelope = element = None
+            error = await self._spent(spendable, _bare(refusal))
+            _log.warning("soap.refused", code=error.code, operation=operation, address=address, **_noted(error))
             self._refused(error.code)
             return _fault(addressing, operation, error)
         except Exception as error:
             _log.exception("soap.failed", operation=operation, kind=type(error).__name__)
             self._refused("unexpected")
+            envelope = element = None
+            _bare(error)
             await self._spent(spendable, Failed("unexpected", kind=type(error).__name__))
             return _fault(addressing, operation, error)
 
+    async def _served(self, serve: Callable[[_Call], Awaitable[HttpReply]], call: _Call, *, reading: bool) -> HttpReply:
+        """Within the limits of one account, and in time."""
+        self._emergency.check(reading=reading)
+        account_id = call.proven.caller.account_id
+        self._throttle.begin(account_id)
+        task = self._patience.begin()
+        try:
+            return await serve(call)
+        except asyncio.CancelledError:  # what was committed by then is found by the same bytes sent again; what was claimed is given again
+            if not self._patience.ran_out(task):
+                raise
+            raise Deferred("receive.too_long", seconds=f"{self._patience.seconds:g}") from None
+        finally:
+            self._patience.end(task)
+            self._throttle.end(account_id)
+
     async def _spent(self, spendable: tuple[Proven, datetime] | None, error: GatewayError) -> GatewayError:
         """The error to tell, once the nonce of a proven caller is used up: a call that failed may not be sent again as it was.
-        A refusal is told once; to the same nonce again it is the token that is refused. What the store could not take is
-        the one exception: nothing can be written then."""
-        if spendable is None or error.code in ("token.refused", "record.store_unavailable"):
+        A refusal is told once; to the same nonce again it is the token that is refused. What the store could not
+        take and what was never begun are the exceptions: neither may cost a commit."""
+        if spendable is None or error.code in _UNSPENT:
             return error
         proven, at = spendable
         try:
@@ -181,11 +187,6 @@ class SoapDoor:
         except Deferred as busy:
             return busy
         return error
-
-    def _prove(self, envelope: Envelope, at: datetime) -> Proven:
-        token = read_token(envelope)
-        check_timestamp(envelope, at, self._window)
-        return prove(token, self._accounts, at, self._window)
 
     async def _accept_document(self, call: _Call) -> HttpReply:
         received = await self._run(call.large, self._received, call)
@@ -246,6 +247,12 @@ class SoapDoor:
         if not large:
             return read(*arguments)
         return await asyncio.get_running_loop().run_in_executor(self._pool, read, *arguments)
+
+
+def _bare(error: E) -> E:
+    """The error without the frames it came through: they hold a document and its tree, and a commit is waited for now."""
+    error.__traceback__ = error.__context__ = error.__cause__ = None
+    return error
 
 
 def _operation(envelope: Envelope) -> tuple[str, Element]:

@@ -23,6 +23,8 @@ _ANONYMOUS = {
     ADDRESSING_2005: f"{ADDRESSING_2005}/anonymous",
     "http://schemas.xmlsoap.org/ws/2004/08/addressing": "http://schemas.xmlsoap.org/ws/2004/08/addressing/role/anonymous",
 }
+_REASON = "urn:brama:seap:reason:1"
+_SOAP_12 = "http://www.w3.org/2003/05/soap-envelope"
 _WRAPPED = f'xmlns="{CHANNEL}" xmlns:ns2="{PULL}"'
 _SPECIAL = re.compile('[&<>"\r\n\t\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]')
 _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\r": "&#13;", "\n": "&#10;", "\t": "&#9;"}
@@ -138,9 +140,21 @@ def fault(request: Addressing | None, operation: str | None, told: SoapFault) ->
         f"<soap:Fault><faultcode{declared}>{prefix}:{local}</faultcode>"
         f"<faultstring>{escaped(told.string)}</faultstring>{detail}</soap:Fault>"
     )
-    if request is None:
-        return _envelope("", body)
-    return _envelope(_headers(request, _fault_action(request, operation, name)), body)
+    headers = "" if request is None else _addresses(request, _fault_action(request, operation, name))
+    headers += _reason(told) + (_UPGRADE if told.code == (SOAP, "VersionMismatch") else "")
+    return _envelope(f"<soap:Header>{headers}</soap:Header>" if headers else "", body)
+
+
+#: which envelopes we take, as SOAP 1.2 (part 1, sections 2.8 and 5.4.7, appendix A) has it
+_UPGRADE = f'<Upgrade xmlns="{_SOAP_12}"><SupportedEnvelope qname="soap:Envelope"/></Upgrade>'
+
+
+def _reason(told: SoapFault) -> str:
+    """Our own sentences, where the texts of the contract leave them no room. No client has to understand this header."""
+    if told.reason is None:
+        return ""
+    code, polish, english = map(escaped, told.reason)
+    return f'<Reason xmlns="{_REASON}" code="{code}"><pl>{polish}</pl><en>{english}</en></Reason>'
 
 
 def _fault_action(request: Addressing, operation: str | None, name: str) -> str:
@@ -156,12 +170,16 @@ def _action(of: str) -> str:
 
 
 def _headers(request: Addressing, action: str) -> str:
+    return f"<soap:Header>{_addresses(request, action)}</soap:Header>"
+
+
+def _addresses(request: Addressing, action: str) -> str:
     namespace = request.namespace
     return (
-        f'<soap:Header><Action xmlns="{namespace}">{action}</Action>'
+        f'<Action xmlns="{namespace}">{action}</Action>'
         f'<MessageID xmlns="{namespace}">urn:uuid:{uuid4()}</MessageID>'
         f'<To xmlns="{namespace}">{_ANONYMOUS[namespace]}</To>'
-        f'<RelatesTo xmlns="{namespace}">{escaped(request.message_id)}</RelatesTo></soap:Header>'
+        f'<RelatesTo xmlns="{namespace}">{escaped(request.message_id)}</RelatesTo>'
     )
 
 

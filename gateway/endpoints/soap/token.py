@@ -38,6 +38,9 @@ _CREATED = qualified(_WSU, "Created")
 _EXPIRES = qualified(_WSU, "Expires")
 _TIMESTAMP = qualified(_WSU, "Timestamp")
 
+#: reasons of a refusal that somebody who guesses would see; those about the token's shape and time are no guesses
+GUESSES = frozenset({"unknown account", "digest", "inactive account"})
+
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _NONCE_BYTES = range(8, 65)
 _MAX_LOGIN = 254
@@ -57,10 +60,15 @@ class Account(Protocol):
         """The channel password itself (the digest forms need it); None: the account may not use this channel."""
         ...
 
+    def former_password(self, now: datetime) -> str | bytes | None:
+        """The one before it, while it still counts at `now`."""
+        ...
+
 
 class Accounts(Protocol):
-    """Where accounts are found by login. A keeper whose `password()` takes noticeable time (decryption) should give an
-    unknown login an inactive stand-in instead of None, so that time does not tell the two apart."""
+    """Where accounts are found by login. A keeper whose passwords take noticeable time (decryption) should give an unknown
+    login an inactive stand-in instead of None, and take as long where there is no former password, so that time does not
+    tell them apart."""
 
     def find(self, login: str) -> Account | None: ...
 
@@ -157,9 +165,8 @@ def prove(token: UsernameToken, accounts: Accounts, now: datetime, window: timed
     """
     account = accounts.find(token.login)
     password = account.password() if account is not None else None
-    known = password if password else _NOBODY
-    secret = known.encode() if isinstance(known, str) else known
-    matches = _digest_matches(token, secret)
+    former = account.former_password(now) if account is not None else None
+    matches = _matches_either(token, password, former)
     created = instant(token.created)
     fresh = created is not None and _fresh(created, now, window)
     if account is None or not password:
@@ -171,6 +178,15 @@ def prove(token: UsernameToken, accounts: Accounts, now: datetime, window: timed
     if not fresh:
         raise _refused("created", login=token.login)
     return Proven(Caller(account.account_id, token.login), b64encode(token.nonce).decode())
+
+
+def _matches_either(token: UsernameToken, password: str | bytes | None, former: str | bytes | None) -> bool:
+    """Both are tried whichever are there, so that time tells neither how many there are nor which one it was."""
+    found = False
+    for known in (password, former):
+        secret = known or _NOBODY
+        found |= _digest_matches(token, secret.encode() if isinstance(secret, str) else secret) & bool(known)
+    return found
 
 
 def _digest_matches(token: UsernameToken, password: bytes) -> bool:
