@@ -27,7 +27,7 @@ MONTH = timedelta(days=31)  # GetNextDocument looks one month back
 _FREE = """
     account_id = {account} AND tray = {tray} AND collected_at IS NULL AND created_at > :since
     AND (claimed_until IS NULL OR claimed_until <= :at)"""
-_OLDEST = f"SELECT created_at FROM collections AS c WHERE {_FREE} ORDER BY created_at, document LIMIT 1"  # noqa: S608  # only names are put in, here and below
+_OLDEST = f"SELECT created_at FROM collections AS c WHERE {_FREE} ORDER BY created_at, document LIMIT 1"  # noqa: S608  # nosec  # only names are put in, here and below
 # jumps from one waiting tray to the next: what lies in between is never read
 _OWN_TRAYS = f"""
     WITH RECURSIVE waiting(tray) AS (
@@ -37,14 +37,14 @@ _OWN_TRAYS = f"""
       FROM waiting WHERE waiting.tray IS NOT NULL)
     SELECT trays.id, trays.account_id, trays.person, trays.agency, trays.party, trays.system,
       ({_OLDEST.format(account=":account", tray="waiting.tray")})
-    FROM waiting CROSS JOIN trays ON trays.id = waiting.tray"""  # noqa: S608
+    FROM waiting CROSS JOIN trays ON trays.id = waiting.tray"""  # noqa: S608  # nosec
 _CONTEXTS_TRAYS = f"""
     SELECT trays.id, trays.account_id, trays.person, trays.agency, trays.party, trays.system,
       ({_OLDEST.format(account="trays.account_id", tray="trays.id")})
-    FROM trays WHERE trays.party = :party AND trays.agency = :agency"""  # noqa: S608
+    FROM trays WHERE trays.party = :party AND trays.agency = :agency"""  # noqa: S608  # nosec
 _TWO_OLDEST = f"""
     SELECT document FROM collections WHERE {_FREE.format(account=":account", tray=":tray")}
-    ORDER BY created_at, document LIMIT 2"""  # noqa: S608
+    ORDER BY created_at, document LIMIT 2"""  # noqa: S608  # nosec
 _DOCUMENT = """
     SELECT mailbox.document_id, mailbox.filename, mailbox.content, messages.sys_ref, messages.mrn, messages.lrn,
       trays.person, trays.agency, trays.party

@@ -103,10 +103,10 @@ class Documents:
         found: list[_Place] = []
         for state in states:
             first = state.format(account="trays.account_id", tray="trays.id")
-            earliest = f"(SELECT min(c.created_at) FROM collections AS c WHERE {first} AND {_PERIOD})"  # noqa: S608
+            earliest = f"(SELECT min(c.created_at) FROM collections AS c WHERE {first} AND {_PERIOD})"  # noqa: S608  # nosec
             trays = _trays(connection, account_id, rights, search, earliest)
             query = text(
-                f"SELECT c.created_at, c.document FROM collections AS c WHERE {state.format(account=':account', tray=':tray')}"  # noqa: S608
+                f"SELECT c.created_at, c.document FROM collections AS c WHERE {state.format(account=':account', tray=':tray')}"  # noqa: S608  # nosec
                 f" AND {_PERIOD} ORDER BY c.created_at, c.document LIMIT {AT_MOST + 1}"
             )
             for tray in sorted((tray for tray in trays if tray.first is not None), key=lambda tray: tray.first):
@@ -127,7 +127,7 @@ class Documents:
             conditions.append(_PERIOD)
         if not search.wanted.all_employees:
             conditions.append("+c.account_id = :account")  # the plus keeps SQLite from reading all that waits for the account
-        query = f"SELECT c.created_at, c.document, c.tray FROM collections AS c WHERE {' AND '.join(conditions)}"  # noqa: S608
+        query = f"SELECT c.created_at, c.document, c.tray FROM collections AS c WHERE {' AND '.join(conditions)}"  # noqa: S608  # nosec
         rows = connection.execute(text(f"{query} ORDER BY c.created_at, c.document"), _period(search) | named | {"account": account_id})
         return list(islice((_Place(row.created_at, row.document) for row in rows if row.tray in trays), AT_MOST + 1))
 
@@ -135,7 +135,7 @@ class Documents:
 def _trays(connection: Connection, account_id: int, rights: ReadingRights, search: Search, first: str = "NULL") -> Iterator[AnyRow]:
     """The trays that may be read and are wanted, each with the time of the first document in it, for which `first` is an expression."""
     wanted, values = search.wanted, _period(search)
-    select = f"SELECT trays.id, trays.account_id, person, agency, party, system, {first} AS first FROM trays WHERE "  # noqa: S608
+    select = f"SELECT trays.id, trays.account_id, person, agency, party, system, {first} AS first FROM trays WHERE "  # noqa: S608  # nosec
     rows = connection.execute(text(select + _OWN), values | {"account": account_id}).all()
     found = {row.id: row for row in rows if rights.own(row.person, row.agency, row.party)}
     if wanted.all_employees:
