@@ -1,0 +1,92 @@
+"""What the tests ask of every client stack, in the words of the tests; each stack answers with what it made of the reply."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from base64 import b64decode, b64encode
+from dataclasses import asdict, dataclass
+from hashlib import sha1
+from pathlib import Path
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True)
+class Account:
+    """Where and as whom to call. `secret` is what the stack is given as password; `addressing` False leaves those headers out."""
+
+    wsdl: str
+    login: str
+    secret: str
+    addressing: bool = True
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A document as the stack handed it to its user."""
+
+    filename: str
+    content: bytes
+    systems: tuple[str, ...]
+    has_next: bool | None = None
+
+
+@dataclass
+class Told(Exception):
+    """A fault as the stack hands it out. `detail` is techErrorFault or businessErrorFault; `typed`: by a class made from the WSDL."""
+
+    string: str
+    detail: str | None = None
+    error_code: str | None = None
+    error_desc: str | None = None
+    typed: bool = False
+
+
+class Stack(Protocol):
+    """Every call opens the WSDL of `account` (once for each account) and raises Told for a fault."""
+
+    def submit(self, account: Account, document: Path) -> str: ...
+
+    def next(self, account: Account) -> Taken | None: ...
+
+
+def hashed(password: str) -> str:
+    """Given as password to a stack that makes digest (a), it makes digest (b)."""
+    return b64encode(sha1(password.encode()).digest()).decode()
+
+
+class Piped:
+    """A stack in a process of its own, which reads one question a line (JSON) and answers each with a line."""
+
+    def __init__(self, command: list[str], **options: Any) -> None:
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8", **options)
+
+    def close(self) -> None:
+        """Its questions end, and so does it."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        assert self._process.wait(10) == 0
+
+    def _ask(self, do: str, account: Account, **more: Any) -> Any:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps({"do": do, "account": asdict(account), **more}) + "\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        assert line, f"{self._process.args} ended with {self._process.wait(5)}"
+        answer = json.loads(line)
+        assert "trouble" not in answer, answer["trouble"]
+        if "fault" in answer:
+            raise Told(**answer["fault"])
+        return answer
+
+    def submit(self, account: Account, document: Path) -> str:
+        return str(self._ask("submit", account, document=str(document))["sysRef"])
+
+    def next(self, account: Account) -> Taken | None:
+        answer = self._ask("next", account)
+        return _taken(answer["document"], answer["hasNext"]) if answer["document"] else None
+
+
+def _taken(document: dict[str, Any], has_next: bool | None = None) -> Taken:
+    return Taken(document["filename"], b64decode(document["content"]), tuple(document["systems"]), has_next)

@@ -1,0 +1,133 @@
+"""Every client stack does, against the running server: load the WSDL, hand in, poll, and handle faults."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from lxml import etree
+
+from gateway.faults import ADDRESSING_MISSING, COMMUNICATION, NO_SCHEMA, SECURITY
+from tests.acceptance.caller import SOAP_PATH, Caller, Mail
+from tests.acceptance.estate import PATIENCE, Estate
+from tests.interop.python import Suds, Zeep
+from tests.interop.stack import Account, Stack, Taken, Told, hashed
+
+STACKS: dict[str, Callable[[Estate], Stack]] = {
+    "zeep": lambda _house: Zeep(),
+    "suds": lambda _house: Suds(),
+}
+#: whose faults come as objects of a class made from the WSDL
+TYPED = {"zeep", "java"}
+#: suds does not show its user the attribute hasNext
+UNSEEN = {"suds": (None,)}
+
+
+@pytest.fixture(scope="module", params=STACKS)
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def stack(name: str, house: Estate) -> Iterator[Stack]:
+    made = STACKS[name](house)
+    yield made
+    getattr(made, "close", lambda: None)()
+
+
+@pytest.fixture(params=["wsdl", "wsdl=2014"])
+def edition(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def account(trader: Caller, edition: str = "wsdl", secret: str | None = None, *, addressing: bool = True) -> Account:
+    return Account(f"{trader.estate.url}{SOAP_PATH}?{edition}", trader.login, secret or hashed(trader.secret), addressing)
+
+
+def written(folder: Path, document: bytes) -> Path:
+    path = folder / "zgłoszenie CC015C.xml"
+    path.write_bytes(document)
+    return path
+
+
+def poll(stack: Stack, who: Account, last: str) -> list[Taken]:
+    """Style one of the two in which software polls: drain, pause, again, until `last` has come."""
+    taken: list[Taken] = []
+    give_up = time.monotonic() + PATIENCE
+    while time.monotonic() < give_up:
+        while (document := stack.next(who)) is not None:
+            taken.append(document)
+            if document.filename.startswith(last):
+                return taken
+        time.sleep(0.1)
+    raise AssertionError(f"no {last} within {PATIENCE} s, only {[document.filename for document in taken]}")
+
+
+def test_a_declaration_is_handed_in_and_its_receipt_and_answers_are_collected(
+    house: Estate, stack: Stack, name: str, edition: str, trader: Caller, tmp_path: Path
+) -> None:
+    who = account(trader, edition)
+    document = trader.declare(f"{name}-{edition}".upper().replace("=", "-"))
+    sys_ref = stack.submit(who, written(tmp_path, document))
+    taken = poll(stack, who, "CC029C")
+    assert [mail.filename.partition(".")[0].partition("_")[0] for mail in taken] == ["UPP", "CC928C", "CC028C", "CC029C"]
+    assert house.stored(sys_ref) == document
+    kept = house.rows(
+        "SELECT b.filename, b.content FROM mailbox b JOIN messages m ON m.id = b.message WHERE m.sys_ref = ? ORDER BY b.id", sys_ref
+    )
+    assert [(mail.filename, mail.content) for mail in taken] == kept, "byte for byte"
+    assert Mail(taken[0].filename, taken[0].content).information("idDokumentuSEAP") == [sys_ref]
+    assert {mail.systems for mail in taken} == {("PODMIOT",)}
+    assert taken[-1].has_next in {False, *UNSEEN.get(name, ())}
+    assert stack.next(who) is None, "an empty mailbox is no fault"
+
+
+def test_more_wait_is_told(stack: Stack, name: str, trader: Caller) -> None:
+    trader.submit(trader.declare("MORE-1"))
+    trader.submit(trader.sign(b"<CC015C xmlns='http://ncts.dgtaxud.ec'/>"))
+    first = stack.next(account(trader))
+    assert first is not None
+    assert first.has_next in {True, *UNSEEN.get(name, ())}
+
+
+def test_a_refused_document_is_no_fault_but_a_receipt_that_says_why(stack: Stack, trader: Caller, tmp_path: Path) -> None:
+    who = account(trader)
+    sys_ref = stack.submit(who, written(tmp_path, trader.sign(b"<CC015C xmlns='http://ncts.dgtaxud.ec'/>")))
+    (npp,) = poll(stack, who, "NPP")
+    reasons = etree.tostring(etree.fromstring(npp.content), encoding="unicode")
+    assert sys_ref in reasons
+    assert "messageSender" in reasons
+
+
+def test_either_form_of_the_digest_is_taken(stack: Stack, trader: Caller) -> None:
+    assert stack.next(account(trader, secret=trader.secret)) is None
+    assert stack.next(account(trader, secret=hashed(trader.secret))) is None
+
+
+def test_content_that_is_no_xml_is_a_fault_of_the_contract(
+    house: Estate, stack: Stack, name: str, edition: str, trader: Caller, tmp_path: Path
+) -> None:
+    before = house.books()[:2]
+    with pytest.raises(Told) as caught:
+        stack.submit(account(trader, edition), written(tmp_path, "dzień dobry".encode()))
+    told = caught.value
+    assert (told.string, told.detail, told.error_code) == (COMMUNICATION, "techErrorFault", "E003")
+    assert (told.error_desc or "").startswith(NO_SCHEMA)
+    assert told.typed == (name.partition("-")[0] in TYPED)
+    assert house.books()[:2] == before
+
+
+def test_a_wrong_password_is_told_without_saying_what_is_wrong(house: Estate, stack: Stack, trader: Caller, tmp_path: Path) -> None:
+    before = house.books()[:2]
+    with pytest.raises(Told) as caught:
+        stack.submit(account(trader, secret="inne"), written(tmp_path, trader.declare("WRONG-1")))
+    assert (caught.value.string, caught.value.error_code) == (SECURITY, None)
+    assert house.books()[:2] == before
+
+
+def test_missing_addressing_is_told(stack: Stack, trader: Caller, tmp_path: Path) -> None:
+    with pytest.raises(Told) as caught:
+        stack.submit(account(trader, addressing=False), written(tmp_path, trader.declare("NOWHERE-1")))
+    assert caught.value.string == ADDRESSING_MISSING
