@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from base64 import b64decode, b64encode
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from hashlib import sha1
 from pathlib import Path
 from typing import Any, Protocol
@@ -56,7 +56,7 @@ def hashed(password: str) -> str:
 
 
 class Piped:
-    """A stack in a process of its own, which reads one question a line (JSON) and answers each with a line."""
+    """A stack in a process of its own: a question a line (fields between tabs), an answer a line (JSON)."""
 
     def __init__(self, command: list[str], **options: Any) -> None:
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8", **options)
@@ -67,13 +67,14 @@ class Piped:
         self._process.stdin.close()
         assert self._process.wait(10) == 0
 
-    def _ask(self, do: str, account: Account, **more: Any) -> Any:
+    def _ask(self, do: str, account: Account, **more: object) -> Any:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps({"do": do, "account": asdict(account), **more}) + "\n")
+        who = (account.wsdl, account.login, account.secret, "yes" if account.addressing else "no")
+        self._process.stdin.write("\t".join((do, *who, *(f"{name}={value}" for name, value in more.items()))) + "\n")
         self._process.stdin.flush()
         line = self._process.stdout.readline()
-        assert line, f"{self._process.args} ended with {self._process.wait(5)}"
+        assert line, f"{self._process.args!r} ended with {self._process.wait(5)}"
         answer = json.loads(line)
         assert "trouble" not in answer, answer["trouble"]
         if "fault" in answer:
@@ -81,7 +82,7 @@ class Piped:
         return answer
 
     def submit(self, account: Account, document: Path) -> str:
-        return str(self._ask("submit", account, document=str(document))["sysRef"])
+        return str(self._ask("submit", account, document=document)["sysRef"])
 
     def next(self, account: Account) -> Taken | None:
         answer = self._ask("next", account)
