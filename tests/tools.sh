@@ -3,13 +3,14 @@
 # are skipped, and with BRAMA_TEST_REQUIRE=all they fail. (A JDK and Maven are too large for that: their tests may skip.)
 set -eu
 
-# command it brings:package,package
-wanted="xmlsec1:xmlsec1 node:nodejs npm:npm php:php-cli,php-soap"
+# command it brings:package
+wanted="xmlsec1:xmlsec1 node:nodejs npm:npm php:php-cli"
 
 missing=""
 for pair in $wanted; do
-    command -v "${pair%%:*}" >/dev/null 2>&1 || missing="$missing $(echo "${pair#*:}" | tr ',' ' ')"
+    command -v "${pair%%:*}" >/dev/null 2>&1 || missing="$missing ${pair#*:}"
 done
+php -m 2>/dev/null | grep -qx soap || missing="$missing php-soap"
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null 2>&1; then
     echo "Installing from Debian:$missing"
