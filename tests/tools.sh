@@ -3,12 +3,13 @@
 # are skipped, and with BRAMA_TEST_REQUIRE=all they fail. (A JDK and Maven are too large for that: their tests may skip.)
 set -eu
 
-# command it brings:package
-wanted="xmlsec1:xmlsec1 node:nodejs npm:npm php:php-cli"
+# command it brings:package,package
+mono="mono-mcs,mono-runtime,libmono-system-net-http4.0-cil,libmono-system-xml-linq4.0-cil"
+wanted="xmlsec1:xmlsec1 node:nodejs npm:npm php:php-cli mcs:$mono"
 
 missing=""
 for pair in $wanted; do
-    command -v "${pair%%:*}" >/dev/null 2>&1 || missing="$missing ${pair#*:}"
+    command -v "${pair%%:*}" >/dev/null 2>&1 || missing="$missing $(echo "${pair#*:}" | tr ',' ' ')"
 done
 php -m 2>/dev/null | grep -qx soap || missing="$missing php-soap"
 [ -n "$missing" ] || exit 0

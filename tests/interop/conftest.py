@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.acceptance.caller import Caller
 from tests.acceptance.estate import Estate
+from tests.interop.toolchains import generated
 
 TRADERS = 60
 
@@ -38,3 +40,9 @@ def spare(house: Estate) -> Callable[[], Caller]:
 @pytest.fixture
 def trader(spare: Callable[[], Caller]) -> Caller:
     return spare()
+
+
+@pytest.fixture(scope="session")
+def java_sources(house: Estate) -> Path:
+    """What CXF's wsdl2java made of the served WSDL, and the class path to compile and run it with."""
+    return generated(house)

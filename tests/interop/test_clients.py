@@ -14,15 +14,15 @@ from tests.acceptance.caller import SOAP_PATH, Caller, Mail
 from tests.acceptance.estate import PATIENCE, Estate
 from tests.interop.python import Suds, Zeep
 from tests.interop.stack import Account, Stack, Taken, Told, hashed
-from tests.interop.toolchains import Java, generated, node
+from tests.interop.toolchains import Java, node
 
 pytestmark = pytest.mark.timeout(600)  # the first time, Maven and npm fetch what they need
 
-STACKS: dict[str, Callable[[Estate], Stack]] = {
-    "zeep": lambda _house: Zeep(),
-    "suds": lambda _house: Suds(),
-    "node": node,
-    "java": lambda house: Java(generated(house)),
+STACKS: dict[str, Callable[[pytest.FixtureRequest], Stack]] = {
+    "zeep": lambda _request: Zeep(),
+    "suds": lambda _request: Suds(),
+    "node": lambda _request: node(),
+    "java": lambda request: Java(request.getfixturevalue("java_sources")),
 }
 #: whose faults come as objects of a class made from the WSDL
 TYPED = {"zeep", "java"}
@@ -36,8 +36,8 @@ def name(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def stack(name: str, house: Estate) -> Iterator[Stack]:
-    made = STACKS[name](house)
+def stack(name: str, request: pytest.FixtureRequest) -> Iterator[Stack]:
+    made = STACKS[name](request)
     yield made
     getattr(made, "close", lambda: None)()
 

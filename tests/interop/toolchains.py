@@ -51,7 +51,7 @@ def npm_folder() -> Path:
     return folder
 
 
-def node(_house: Estate) -> Stack:
+def node() -> Stack:
     folder = npm_folder()
     shutil.copy(HERE / "node" / "talk.mjs", folder)
     return Piped(["node", "talk.mjs"], cwd=folder)
@@ -69,13 +69,13 @@ def generated(house: Estate) -> Path:
     return made
 
 
-def compiled(made: Path, edition: str, *sources: Path) -> str:
+def compiled(made: Path, edition: str, *sources: Path, into: Path) -> str:
     """Our sources with the classes of this edition; gives the class path to run them with."""
-    classes, classpath = made / f"classes {edition}", (made / "classpath").read_text()
+    classpath = (made / "classpath").read_text()
     every = [*(made / edition).rglob("*.java"), *sources]
-    options = ["-J-XX:TieredStopAtLevel=1", "-encoding", "UTF-8", "-nowarn", "-proc:none", "-d", str(classes), "-cp", classpath]
+    options = ["-J-XX:TieredStopAtLevel=1", "-encoding", "UTF-8", "-nowarn", "-proc:none", "-d", str(into), "-cp", classpath]
     run(["javac", *options, *map(str, every)], made, "javac")
-    return f"{classes}:{classpath}"
+    return f"{into}:{classpath}"
 
 
 class Java:
@@ -86,7 +86,8 @@ class Java:
 
     @staticmethod
     def _start(made: Path, edition: str, year: str) -> Piped:
-        classpath = compiled(made, edition, HERE / "java" / "Talk.java", HERE / "java" / f"edition_{year}" / "Edition.java")
+        ours = (HERE / "java" / "Talk.java", HERE / "java" / f"edition_{year}" / "Edition.java")
+        classpath = compiled(made, edition, *ours, into=made / f"classes_{year}")
         with (made / f"{edition}.log").open("w") as log:
             return Piped(["java", *QUICK_START, "-cp", classpath, "Talk"], stderr=log, env={**os.environ, "LC_ALL": "C.UTF-8"})
 
