@@ -12,7 +12,7 @@ from tests.acceptance.caller import Caller
 from tests.acceptance.estate import Estate
 from tests.interop.toolchains import generated
 
-TRADERS = 60
+TRADERS = 90
 
 
 @pytest.fixture(scope="session")
@@ -43,6 +43,6 @@ def trader(spare: Callable[[], Caller]) -> Caller:
 
 
 @pytest.fixture(scope="session")
-def java_sources(house: Estate) -> Path:
-    """What CXF's wsdl2java made of the served WSDL, and the class path to compile and run it with."""
-    return generated(house)
+def cxf(house: Estate) -> Path:
+    """What CXF's wsdl2java made of the served WSDL."""
+    return generated(house, "cxf")

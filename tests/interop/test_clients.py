@@ -14,7 +14,7 @@ from tests.acceptance.caller import SOAP_PATH, Caller, Mail
 from tests.acceptance.estate import PATIENCE, Estate
 from tests.interop.python import Suds, Zeep
 from tests.interop.stack import Account, Stack, Taken, Told, hashed
-from tests.interop.toolchains import Java, node
+from tests.interop.toolchains import Java, generated, node
 
 pytestmark = pytest.mark.timeout(600)  # the first time, Maven and npm fetch what they need
 
@@ -22,7 +22,7 @@ STACKS: dict[str, Callable[[pytest.FixtureRequest], Stack]] = {
     "zeep": lambda _request: Zeep(),
     "suds": lambda _request: Suds(),
     "node": lambda _request: node(),
-    "java": lambda request: Java(request.getfixturevalue("java_sources")),
+    "java": lambda request: Java(request.getfixturevalue("cxf"), generated(request.getfixturevalue("house"), "metro")),
 }
 #: whose faults come as objects of a class made from the WSDL
 TYPED = {"zeep", "java"}
@@ -124,15 +124,17 @@ def test_content_that_is_no_xml_is_a_fault_of_the_contract(
     assert house.books()[:2] == before
 
 
-def test_a_wrong_password_is_told_without_saying_what_is_wrong(house: Estate, stack: Stack, trader: Caller, tmp_path: Path) -> None:
+def test_a_wrong_password_is_told_without_saying_what_is_wrong(
+    house: Estate, stack: Stack, edition: str, trader: Caller, tmp_path: Path
+) -> None:
     before = house.books()[:2]
     with pytest.raises(Told) as caught:
-        stack.submit(account(trader, secret="inne"), written(tmp_path, trader.declare("WRONG-1")))
+        stack.submit(account(trader, edition, secret="inne"), written(tmp_path, trader.declare("WRONG-1")))
     assert (caught.value.string, caught.value.error_code) == (SECURITY, None)
     assert house.books()[:2] == before
 
 
-def test_missing_addressing_is_told(stack: Stack, trader: Caller, tmp_path: Path) -> None:
+def test_missing_addressing_is_told(stack: Stack, edition: str, trader: Caller, tmp_path: Path) -> None:
     with pytest.raises(Told) as caught:
-        stack.submit(account(trader, addressing=False), written(tmp_path, trader.declare("NOWHERE-1")))
+        stack.submit(account(trader, edition, addressing=False), written(tmp_path, trader.declare("NOWHERE-1")))
     assert caught.value.string == ADDRESSING_MISSING

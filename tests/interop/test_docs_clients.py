@@ -39,8 +39,7 @@ def javascript(_folder: Path, _request: pytest.FixtureRequest) -> list[str]:
 
 
 def java(folder: Path, request: pytest.FixtureRequest) -> list[str]:
-    sources = request.getfixturevalue("java_sources")
-    classpath = compiled(sources, "wsdl", written("java", folder, "Seap.java"), into=folder / "classes")
+    classpath = compiled(request.getfixturevalue("cxf"), written("java", folder, "Seap.java"), into=folder / "classes")
     return ["java", *QUICK_START, "-cp", classpath, "Seap"]
 
 

@@ -57,39 +57,39 @@ def node() -> Stack:
     return Piped(["node", "talk.mjs"], cwd=folder)
 
 
-def generated(house: Estate) -> Path:
-    """A folder with the Java sources that CXF's wsdl2java made from the served WSDL (`wsdl`, `wsdl=2014`), and `classpath`."""
+def generated(house: Estate, stack: str) -> Path:
+    """A folder with what the tool of `stack` (cxf, metro) made from the served WSDL: `sources`, and `classpath` to use them."""
     needs("Maven", "mvn", "java", "javac")
-    made = BUILD / "java"
+    made = BUILD / stack
     shutil.rmtree(made, ignore_errors=True)
     made.mkdir(parents=True)
-    service = f"-Dservice={house.url}{SOAP_PATH}"
-    command = ["mvn", "-B", "-q", "-f", str(HERE / "java" / "pom.xml"), service, f"-Dmade={made}", "generate-sources"]
-    run(command, made, "Maven", MAVEN_OPTS="-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
+    project = str(HERE / "java" / stack / "pom.xml")
+    command = ["mvn", "-B", "-q", "-f", project, f"-Dservice={house.url}{SOAP_PATH}", f"-Dmade={made}", "generate-sources"]
+    run(command, made, "Maven", MAVEN_OPTS=" ".join(QUICK_START))
     return made
 
 
-def compiled(made: Path, edition: str, *sources: Path, into: Path) -> str:
-    """Our sources with the classes of this edition; gives the class path to run them with."""
+def compiled(made: Path, *sources: Path, into: Path) -> str:
+    """Our sources together with the generated ones; gives the class path to run them with."""
     classpath = (made / "classpath").read_text()
-    every = [*(made / edition).rglob("*.java"), *sources]
+    every = [*(made / "sources").rglob("*.java"), *sources]
     options = ["-J-XX:TieredStopAtLevel=1", "-encoding", "UTF-8", "-nowarn", "-proc:none", "-d", str(into), "-cp", classpath]
     run(["javac", *options, *map(str, every)], made, "javac")
     return f"{into}:{classpath}"
 
 
 class Java:
-    """Apache CXF, a process for each edition of the contract."""
+    """Apache CXF for the contract of 2022, the reference implementation of JAX-WS for that of 2014; a process for each."""
 
-    def __init__(self, made: Path) -> None:
-        self._editions = {edition: self._start(made, edition, year) for edition, year in (("wsdl", "2022"), ("wsdl=2014", "2014"))}
+    def __init__(self, cxf: Path, metro: Path) -> None:
+        self._editions = {"wsdl": self._start(cxf), "wsdl=2014": self._start(metro)}
 
     @staticmethod
-    def _start(made: Path, edition: str, year: str) -> Piped:
-        ours = (HERE / "java" / "Talk.java", HERE / "java" / f"edition_{year}" / "Edition.java")
-        classpath = compiled(made, edition, *ours, into=made / f"classes_{year}")
-        with (made / f"{edition}.log").open("w") as log:
-            return Piped(["java", *QUICK_START, "-cp", classpath, "Talk"], stderr=log, env={**os.environ, "LC_ALL": "C.UTF-8"})
+    def _start(made: Path) -> Piped:
+        ours = (HERE / "java" / "Talk.java", HERE / "java" / made.name / "Edition.java")
+        command = ["java", *QUICK_START, "-cp", compiled(made, *ours, into=made / "classes"), "Talk"]
+        with (made / "talk.log").open("w") as log:
+            return Piped(command, stderr=log, env={**os.environ, "LC_ALL": "C.UTF-8"})
 
     def _of(self, account: Account) -> Piped:
         return self._editions[account.wsdl.partition("?")[2]]

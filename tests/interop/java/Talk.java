@@ -13,23 +13,22 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
-import seap.AcceptDocumentRequest;
-import seap.BusinessErrorFault_Exception;
-import seap.DocumentHandlingPort;
-import seap.DocumentHandlingSvc;
-import seap.GetNextDocumentResponse;
-import seap.TechErrorFault_Exception;
-import seap.channel.ContentType;
-import seap.channel.DocumentType;
-import seap.channel.ErrorType;
-import seap.channel.MimeType;
-import seap.channel.SystemType;
-import seap.channel.TargetSystemsType;
+import pl.gov.mf.schematy.sisc.wschannel._2014._01_v2_0.ContentType;
+import pl.gov.mf.schematy.sisc.wschannel._2014._01_v2_0.DocumentType;
+import pl.gov.mf.schematy.sisc.wschannel._2014._01_v2_0.ErrorType;
+import pl.gov.mf.schematy.sisc.wschannel._2014._01_v2_0.MimeType;
+import pl.gov.mf.schematy.sisc.wschannel._2014._01_v2_0.SystemType;
+import pl.gov.mf.schematy.sisc.wschannel._2014._01_v2_0.TargetSystemsType;
+import pl.gov.mf.uslugibiznesowe.wspull.usluga._2014._01_v2_0.AcceptDocumentRequest;
+import pl.gov.mf.uslugibiznesowe.wspull.usluga._2014._01_v2_0.BusinessErrorFault_Exception;
+import pl.gov.mf.uslugibiznesowe.wspull.usluga._2014._01_v2_0.DocumentHandlingPort;
+import pl.gov.mf.uslugibiznesowe.wspull.usluga._2014._01_v2_0.DocumentHandlingSvc;
+import pl.gov.mf.uslugibiznesowe.wspull.usluga._2014._01_v2_0.GetNextDocumentResponse;
+import pl.gov.mf.uslugibiznesowe.wspull.usluga._2014._01_v2_0.TechErrorFault_Exception;
 
 /**
- * Apache CXF as the tests drive it, with the classes that its wsdl2java made from the served WSDL: a question a line on
- * stdin (fields between tabs), an answer a line on stdout (JSON). Token and addressing headers are not written here: CXF
- * reads from the policy in the WSDL that they are wanted.
+ * A Java stack as the tests drive it, with the classes that its own tool made from the served WSDL: a question a line on
+ * stdin (fields between tabs), an answer a line on stdout (JSON). What differs between the stacks stands in Edition.java.
  */
 public class Talk {
     private record Account(String wsdl, String login, String secret, boolean addressing) {}
@@ -89,9 +88,7 @@ public class Talk {
         if (!PORTS.containsKey(account)) {
             var service = new DocumentHandlingSvc(new URL(account.wsdl()));
             var port = service.getDocumentHandlingPort(new AddressingFeature(account.addressing()));
-            Map<String, Object> context = ((BindingProvider) port).getRequestContext();
-            context.put("ws-security.username", account.login());
-            context.put("ws-security.password", account.secret());
+            Edition.setPassword((BindingProvider) port, account.login(), account.secret());
             PORTS.put(account, port);
         }
         return PORTS.get(account);
