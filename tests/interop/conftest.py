@@ -12,7 +12,7 @@ from tests.acceptance.caller import Caller
 from tests.acceptance.estate import Estate
 from tests.interop.toolchains import generated
 
-TRADERS = 90
+TRADERS = 120
 
 
 @pytest.fixture(scope="session")

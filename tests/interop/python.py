@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from base64 import b64decode, b64encode
+from datetime import date
 from functools import cache
 from hashlib import sha1
 from pathlib import Path
@@ -20,9 +21,14 @@ from zeep.wsa import WsAddressingPlugin
 from zeep.wsse.username import UsernameToken
 
 from gateway.endpoints.soap.contract import CHANNEL
-from tests.interop.stack import Account, Taken, Told
+from tests.interop.stack import Account, Found, Taken, Told
 
 WSA = "http://www.w3.org/2005/08/addressing"
+
+
+def _dated(criteria: dict[str, str]) -> dict[str, Any]:
+    """Days as both stacks want them."""
+    return {name: date.fromisoformat(value) if name.startswith("data") else value for name, value in criteria.items()}
 
 
 class Zeep:
@@ -57,6 +63,14 @@ class Zeep:
         untyped = (zeep.xsd.AnyObject(zeep.xsd.String(), ""),) if "2014" in account.wsdl else ()
         answer = self._call(account, "GetNextDocument", *untyped)
         return self._taken(answer.document, answer.hasNext) if answer is not None and answer.document is not None else None
+
+    def next_sisc(self, account: Account, **grades: str) -> Taken | None:
+        answer = self._call(account, "GetNextDocumentSisc", **grades)
+        return self._taken(answer.document, answer.hasNext) if answer is not None and answer.document is not None else None
+
+    def documents(self, account: Account, **criteria: str) -> Found:
+        answer = self._call(account, "GetDocuments", **_dated(criteria))
+        return Found(answer.documentsCount, tuple(map(self._taken, answer.document)), answer.documentsInfo)
 
     @staticmethod
     def _taken(document: Any, has_next: bool | None = None) -> Taken:
@@ -113,9 +127,19 @@ class Suds:
         return str(self._call(account, "AcceptDocument", given).sysRef)
 
     def next(self, account: Account) -> Taken | None:
-        answer = self._call(account, "GetNextDocument")
-        document = getattr(answer, "document", None)
+        return self._next(account, "GetNextDocument")
+
+    def next_sisc(self, account: Account, **grades: str) -> Taken | None:
+        return self._next(account, "GetNextDocumentSisc", **grades)
+
+    def _next(self, account: Account, operation: str, **grades: str) -> Taken | None:
+        document = getattr(self._call(account, operation, **grades), "document", None)
         return self._taken(document) if document is not None else None
+
+    def documents(self, account: Account, **criteria: str) -> Found:
+        answer = self._call(account, "GetDocuments", **_dated(criteria))
+        info = getattr(answer, "documentsInfo", None)
+        return Found(int(answer.documentsCount), tuple(map(self._taken, getattr(answer, "document", ()))), info and str(info))
 
     @staticmethod
     def _taken(document: Any) -> Taken:

@@ -31,6 +31,15 @@ class Taken:
     has_next: bool | None = None
 
 
+@dataclass(frozen=True)
+class Found:
+    """What GetDocuments gave: documentsCount, the documents, documentsInfo."""
+
+    count: int
+    documents: tuple[Taken, ...]
+    info: str | None = None
+
+
 @dataclass
 class Told(Exception):
     """A fault as the stack hands it out. `detail` is techErrorFault or businessErrorFault; `typed`: by a class made from the WSDL."""
@@ -48,6 +57,10 @@ class Stack(Protocol):
     def submit(self, account: Account, document: Path) -> str: ...
 
     def next(self, account: Account) -> Taken | None: ...
+
+    def next_sisc(self, account: Account, **grades: str) -> Taken | None: ...
+
+    def documents(self, account: Account, **criteria: str) -> Found: ...
 
 
 def hashed(password: str) -> str:
@@ -85,8 +98,18 @@ class Piped:
         return str(self._ask("submit", account, document=document)["sysRef"])
 
     def next(self, account: Account) -> Taken | None:
-        answer = self._ask("next", account)
+        return self._next("next", account)
+
+    def next_sisc(self, account: Account, **grades: str) -> Taken | None:
+        return self._next("nextSisc", account, **grades)
+
+    def _next(self, do: str, account: Account, **grades: str) -> Taken | None:
+        answer = self._ask(do, account, **grades)
         return _taken(answer["document"], answer["hasNext"]) if answer["document"] else None
+
+    def documents(self, account: Account, **criteria: str) -> Found:
+        answer = self._ask("documents", account, **criteria)
+        return Found(answer["count"], tuple(map(_taken, answer["documents"])), answer["info"])
 
 
 def _taken(document: dict[str, Any], has_next: bool | None = None) -> Taken:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from lxml import etree
 
-from gateway.faults import ADDRESSING_MISSING, COMMUNICATION, NO_SCHEMA, SECURITY
+from gateway.demo.people import AGENCY, IMPORTER
+from gateway.faults import ADDRESSING_MISSING, COMMUNICATION, NO_PERMISSION, NO_SCHEMA, PERIOD, SECURITY
 from tests.acceptance.caller import SOAP_PATH, Caller, Mail
-from tests.acceptance.estate import PATIENCE, Estate
+from tests.acceptance.estate import PATIENCE, Estate, until
 from tests.interop.python import Suds, Zeep
-from tests.interop.stack import Account, Stack, Taken, Told, hashed
+from tests.interop.stack import Account, Found, Stack, Taken, Told, hashed
 from tests.interop.toolchains import Java, generated, node
 
 pytestmark = pytest.mark.timeout(600)  # the first time, Maven and npm fetch what they need
@@ -95,6 +97,46 @@ def test_more_wait_is_told(stack: Stack, name: str, trader: Caller) -> None:
     first = stack.next(account(trader))
     assert first is not None
     assert first.has_next in {True, *UNSEEN.get(name, ())}
+
+
+def test_documents_are_looked_up_by_the_message_they_answer(stack: Stack, name: str, edition: str, trader: Caller, tmp_path: Path) -> None:
+    """Style two: looking marks nothing as collected, and what was collected is found again."""
+    who = account(trader, edition)
+    sys_ref = stack.submit(who, written(tmp_path, trader.declare(f"LOOK-{name}-{edition}".upper().replace("=", "-"))))
+
+    def waiting() -> Found | None:
+        found = stack.documents(who, korelacjaSysref=sys_ref, pobrany="0")
+        return found if found.count == 4 else None
+
+    found = until(waiting, what="the fourth document")
+    assert found.info is None
+    taken = poll(stack, who, "CC029C")
+    assert [(mail.filename, mail.content, mail.systems) for mail in found.documents] == [
+        (mail.filename, mail.content, mail.systems) for mail in taken
+    ]
+    assert stack.documents(who, korelacjaSysref=sys_ref, pobrany="0") == Found(0, ())
+    today = datetime.now(UTC).date()
+    days = {"dataOd": str(today - timedelta(days=1)), "dataDo": str(today + timedelta(days=1))}
+    assert stack.documents(who, pobrany="1", **days) == found
+
+
+def test_documents_are_taken_for_a_person_an_agency_a_company(stack: Stack, edition: str, trader: Caller, tmp_path: Path) -> None:
+    who = account(trader, edition)
+    sys_ref = stack.submit(who, written(tmp_path, trader.declare("SISC-1")))
+    person = trader.name.upper().ljust(17, "0")
+    first = stack.next_sisc(who, idSiscROF=person, idSiscROP=AGENCY.id_sisc, idSiscP=IMPORTER.id_sisc)
+    assert first is not None
+    assert first.filename == "UPP.xml"
+    assert sys_ref.encode() in first.content
+    with pytest.raises(Told) as caught:
+        stack.next_sisc(who, idSiscP="PL999999999900000")
+    assert (caught.value.detail, caught.value.error_code, caught.value.error_desc) == ("businessErrorFault", "B006", NO_PERMISSION)
+
+
+def test_a_search_without_bounds_is_a_business_fault(stack: Stack, name: str, edition: str, trader: Caller) -> None:
+    with pytest.raises(Told) as caught:
+        stack.documents(account(trader, edition), pobrany="0")
+    assert caught.value == Told(PERIOD, "businessErrorFault", "B006", PERIOD, typed=name in TYPED)
 
 
 def test_a_refused_document_is_no_fault_but_a_receipt_that_says_why(stack: Stack, trader: Caller, tmp_path: Path) -> None:

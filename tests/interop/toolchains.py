@@ -12,7 +12,7 @@ import pytest
 
 from tests.acceptance.caller import SOAP_PATH
 from tests.acceptance.estate import Estate
-from tests.interop.stack import Account, Piped, Stack, Taken
+from tests.interop.stack import Account, Found, Piped, Stack, Taken
 
 HERE = Path(__file__).resolve().parent
 BUILD = HERE.parents[1] / "build" / "interop"
@@ -99,6 +99,12 @@ class Java:
 
     def next(self, account: Account) -> Taken | None:
         return self._of(account).next(account)
+
+    def next_sisc(self, account: Account, **grades: str) -> Taken | None:
+        return self._of(account).next_sisc(account, **grades)
+
+    def documents(self, account: Account, **criteria: str) -> Found:
+        return self._of(account).documents(account, **criteria)
 
     def close(self) -> None:
         for process in self._editions.values():

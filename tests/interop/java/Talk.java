@@ -13,6 +13,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
+import javax.xml.datatype.DatatypeFactory;
 import pl.gov.mf.schematy.sisc.wschannel._2014._01_v2_0.ContentType;
 import pl.gov.mf.schematy.sisc.wschannel._2014._01_v2_0.DocumentType;
 import pl.gov.mf.schematy.sisc.wschannel._2014._01_v2_0.ErrorType;
@@ -23,7 +24,10 @@ import pl.gov.mf.uslugibiznesowe.wspull.usluga._2014._01_v2_0.AcceptDocumentRequ
 import pl.gov.mf.uslugibiznesowe.wspull.usluga._2014._01_v2_0.BusinessErrorFault_Exception;
 import pl.gov.mf.uslugibiznesowe.wspull.usluga._2014._01_v2_0.DocumentHandlingPort;
 import pl.gov.mf.uslugibiznesowe.wspull.usluga._2014._01_v2_0.DocumentHandlingSvc;
+import pl.gov.mf.uslugibiznesowe.wspull.usluga._2014._01_v2_0.GetDocumentsRequest;
+import pl.gov.mf.uslugibiznesowe.wspull.usluga._2014._01_v2_0.GetDocumentsResponse;
 import pl.gov.mf.uslugibiznesowe.wspull.usluga._2014._01_v2_0.GetNextDocumentResponse;
+import pl.gov.mf.uslugibiznesowe.wspull.usluga._2014._01_v2_0.GetNextDocumentSiscRequest;
 import pl.gov.mf.uslugibiznesowe.wspull.usluga._2014._01_v2_0.TechErrorFault_Exception;
 
 /**
@@ -49,7 +53,9 @@ public class Talk {
         try {
             return switch (asked[0]) {
                 case "submit" -> submit(account, Path.of(more.get("document")));
-                case "next" -> next(account);
+                case "next" -> next(port(account).getNextDocument(Edition.nothingSpecial()));
+                case "nextSisc" -> next(port(account).getNextDocumentSisc(grades(more)));
+                case "documents" -> documents(port(account).getDocuments(criteria(more)));
                 default -> throw new IllegalArgumentException(asked[0]);
             };
         } catch (TechErrorFault_Exception fault) {
@@ -78,10 +84,34 @@ public class Talk {
         return "{\"sysRef\": " + json(port(account).acceptDocument(request).getResult().getSysRef()) + "}";
     }
 
-    private static String next(Account account) throws Exception {
-        GetNextDocumentResponse response = port(account).getNextDocument(Edition.nothingSpecial());
+    private static GetNextDocumentSiscRequest grades(Map<String, String> given) {
+        var request = new GetNextDocumentSiscRequest();
+        request.setIdSiscROF(given.get("idSiscROF"));
+        request.setIdSiscROP(given.get("idSiscROP"));
+        request.setIdSiscP(given.get("idSiscP"));
+        return request;
+    }
+
+    private static GetDocumentsRequest criteria(Map<String, String> given) throws Exception {
+        var request = new GetDocumentsRequest();
+        request.setKorelacjaSysref(given.get("korelacjaSysref"));
+        request.setPobrany(given.get("pobrany"));
+        if (given.containsKey("dataOd")) {
+            request.setDataOd(DatatypeFactory.newInstance().newXMLGregorianCalendar(given.get("dataOd")));
+            request.setDataDo(DatatypeFactory.newInstance().newXMLGregorianCalendar(given.get("dataDo")));
+        }
+        return request;
+    }
+
+    private static String next(GetNextDocumentResponse response) {
         var document = response.getDocument() == null ? "null" : taken(response.getDocument());
         return "{\"hasNext\": " + response.isHasNext() + ", \"document\": " + document + "}";
+    }
+
+    private static String documents(GetDocumentsResponse response) {
+        var documents = response.getDocument().stream().map(Talk::taken).collect(Collectors.joining(", "));
+        return "{\"count\": " + response.getDocumentsCount() + ", \"documents\": [" + documents + "], \"info\": "
+                + json(response.getDocumentsInfo()) + "}";
     }
 
     private static DocumentHandlingPort port(Account account) throws Exception {

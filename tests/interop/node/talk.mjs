@@ -40,6 +40,11 @@ function taken(document) {
   };
 }
 
+function next(answer) {
+  const hasNext = answer?.attributes?.hasNext;
+  return { document: answer?.document ? taken(answer.document) : null, hasNext: hasNext === true || hasNext === "true" };
+}
+
 function told(error) {
   const fault = error.root?.Envelope?.Body?.Fault;
   if (!fault) {
@@ -60,9 +65,15 @@ const DO = {
     return { sysRef: answer.result.sysRef };
   },
   async next({ account }) {
-    const answer = await call(account, "GetNextDocument", {});
-    const hasNext = answer?.attributes?.hasNext;
-    return { document: answer?.document ? taken(answer.document) : null, hasNext: hasNext === true || hasNext === "true" };
+    return next(await call(account, "GetNextDocument", {}));
+  },
+  async nextSisc({ account, ...grades }) {
+    return next(await call(account, "GetNextDocumentSisc", grades));
+  },
+  async documents({ account, ...criteria }) {
+    const answer = await call(account, "GetDocuments", criteria);
+    const documents = [answer.document ?? []].flat().map(taken);
+    return { count: Number(answer.documentsCount), documents, info: answer.documentsInfo ?? null };
   },
 };
 
