@@ -122,24 +122,33 @@ class Application:
         announced = headers.get("content-length", "0")
         if announced.isdecimal() and int(announced) > limit:
             raise Rejected("receive.too_large", size=announced, limit=limit)
-        parts: list[bytes] = []
+        # Most bodies come with their headers. How long the first byte may take is the connection's business, and a timer
+        # that never runs out would cost every call as much as its token.
+        part, more = await self._part(receive, taken, limit)
+        if not more:
+            return part
+        parts = [part]
         async with asyncio.timeout(self._house.settings.body_seconds):
-            while True:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise Gone
-                part: bytes = message.get("body", b"")
+            while more:
+                part, more = await self._part(receive, taken, limit)
                 parts.append(part)
-                taken.bytes += len(part)
-                self._bytes += len(part)
-                taken.unread = message.get("more_body", False)
-                if taken.bytes > limit:
-                    raise Rejected("receive.too_large", size=taken.bytes, limit=limit)
-                # While reading, because calls that begin together all find the house empty; small ones are always let in.
-                if self._bytes > BODIES_AT_ONCE and taken.bytes > SMALL:
-                    raise Deferred("receive.busy", seconds=2)
-                if not taken.unread:
-                    return parts[0] if len(parts) == 1 else b"".join(parts)
+        return b"".join(parts)
+
+    async def _part(self, receive: Receive, taken: _Taken, limit: int) -> tuple[bytes, bool]:
+        """The next part of the body, and whether more of it is to come."""
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Gone
+        part: bytes = message.get("body", b"")
+        taken.bytes += len(part)
+        self._bytes += len(part)
+        taken.unread = more = bool(message.get("more_body"))
+        if taken.bytes > limit:
+            raise Rejected("receive.too_large", size=taken.bytes, limit=limit)
+        # While reading, because calls that begin together all find the house empty; small ones are always let in.
+        if self._bytes > BODIES_AT_ONCE and taken.bytes > SMALL:
+            raise Deferred("receive.busy", seconds=2)
+        return part, more
 
     def _plain(self, scope: Scope, path: str) -> HttpReply:
         if scope["method"] not in ("GET", "HEAD"):

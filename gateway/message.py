@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from lxml.etree import _Element
 
@@ -193,10 +193,9 @@ class Authorized:
     decision: Granted
 
 
-@dataclass(frozen=True, slots=True)
-class StepTime:
+class StepTime(NamedTuple):
     """One line of the timeline: what was done, how long after the walk began, how long it took (both in microseconds), and
-    how it ended (`ok` or a code)."""
+    how it ended (`ok` or a code). A tuple, because seven are made for each message."""
 
     step: str
     after: int

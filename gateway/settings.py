@@ -23,7 +23,7 @@ class Settings(BaseSettings):
     public_url: str = Field(default="", description="the address traders use, for the WSDL; empty: http:// + listen")
     max_content: int = Field(default=15 * 1024 * 1024, description="largest decoded document")
     max_body: int = Field(default=42 * 1024 * 1024, description="largest HTTP body")
-    head_seconds: float = Field(default=15, gt=0, description="a sender's time for the headers of a request")
+    head_seconds: float = Field(default=15, gt=0, description="a sender's time for the headers of a request and the first byte of its body")
     body_seconds: float = Field(default=60, gt=0, description="a sender's time for his whole request body")
     max_attachments: int = Field(default=1, description="attachments a call may carry")
     token_window: float = Field(default=300, description="how far Created may be from now")

@@ -102,28 +102,26 @@ def read_signature(signature: _Element) -> SignatureParts:
 
 def _check_form(signature: _Element) -> None:
     """Attributes and text only where the schema has them; the content of Objects is anybody's."""
-    _check_attributes(signature)
     if _has_text(signature.text):
         raise _wrong("there is text between the elements of Signature")
+    elements = [signature]
     for child in signature:
         if child.tag == OBJECT:
-            _check_attributes(child)
-            if _has_text(child.tail):
-                raise _wrong("there is text between the elements of Signature")
-            continue
-        for element in child.iter():
-            _check_attributes(element)
-            if _has_text(element.tail) or (len(element) and _has_text(element.text)):
-                raise _wrong("there is text between the elements of Signature")
-
-
-def _check_attributes(element: _Element) -> None:
-    names = element.keys()
-    allowed = _ATTRIBUTES.get(element.tag)
-    if allowed is not None and not allowed.issuperset(names):
-        raise _wrong("an element of Signature has an attribute that does not belong there")
-    if "Id" in names and not NCNAME.fullmatch(element.get("Id", "")):
-        raise _wrong("an Id in Signature is not a name")
+            elements.append(child)
+        else:
+            elements.extend(child.iter())
+    for element in elements:
+        names = element.keys()
+        if names:
+            allowed = _ATTRIBUTES.get(element.tag)
+            if allowed is not None and not allowed.issuperset(names):
+                raise _wrong("an element of Signature has an attribute that does not belong there")
+            if "Id" in names and not NCNAME.fullmatch(element.get("Id", "")):
+                raise _wrong("an Id in Signature is not a name")
+        inside = element.text if len(element) and element.tag != OBJECT else None
+        tail = element.tail if element is not signature else None
+        if not (tail is None and inside is None) and (_has_text(tail) or _has_text(inside)):
+            raise _wrong("there is text between the elements of Signature")
 
 
 def _has_text(text: str | None) -> bool:

@@ -8,7 +8,7 @@ A DOCTYPE, a processing instruction (SOAP 1.1, section 3) and anything over the 
 from __future__ import annotations
 
 import binascii
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from xml.parsers import expat
 
 from gateway.endpoints.soap.contract import CHANNEL
@@ -41,22 +41,22 @@ def qualified(namespace: str, name: str) -> str:
 CONTENT = qualified(CHANNEL, "content")
 
 
-@dataclass(slots=True)
 class Element:
     """An element as read. `name` and the attributes' names are `namespace local`, or `local` alone."""
 
-    name: str
-    attributes: dict[str, str]
-    children: list[Element] = field(default_factory=list)
-    text: str = ""
+    __slots__ = ("attributes", "children", "name", "text")
+
+    def __init__(self, name: str, attributes: dict[str, str]) -> None:
+        self.name, self.attributes, self.text = name, attributes, ""
+        self.children: list[Element] = []
 
     def feed(self, text: str) -> None:
         """More character data. Raises Rejected(receive.request) beyond MAX_TEXT."""
-        if len(self.text) + len(text) > MAX_TEXT:
+        self.text += text
+        if len(self.text) > MAX_TEXT:
             raise unreadable(
                 f"the text of element {self.local} is over {MAX_TEXT} characters", f"tekst elementu {self.local} ma ponad {MAX_TEXT} znaków"
             )
-        self.text += text
 
     @property
     def local(self) -> str:
@@ -73,18 +73,20 @@ class Element:
         return None
 
 
-@dataclass(slots=True)
 class Content(Element):
     """A document's content: Base64 decoded while it is read, never more than `limit` bytes of it kept.
 
-    What is wrong with it is kept in `defect` and told by `decoded` only, after the sender has been proven.
+    What is wrong with it is kept in `defect` (English, Polish) and told by `decoded` only, after the sender has been proven.
     """
 
-    limit: int = 0
-    size: int = 0
-    defect: tuple[str, str] | None = None  # in English and Polish
-    _pieces: list[bytes] = field(default_factory=list)
-    _rest: bytes = b""
+    __slots__ = ("_pieces", "_rest", "defect", "limit", "size")
+
+    def __init__(self, name: str, attributes: dict[str, str], limit: int) -> None:
+        super().__init__(name, attributes)
+        self.limit, self.size = limit, 0
+        self.defect: tuple[str, str] | None = None
+        self._pieces: list[bytes] = []
+        self._rest = b""
 
     def feed(self, text: str) -> None:
         if self.defect:
@@ -151,34 +153,39 @@ class Envelope:
     body: tuple[Element, ...]
 
 
-class _Tree:
-    """Collects what expat reports."""
+def _collect(parser: expat.XMLParserType, max_content: int) -> Element:
+    """Let `parser` build a tree of what it reads: the element returned gets the envelope as its child.
 
-    def __init__(self, max_content: int) -> None:
-        self.top = Element("", {})
-        self._open: list[Element] = [self.top]
-        self._count = 0
-        self._max_content = max_content
+    Functions with their state in locals, not methods: they run for every element of every call.
+    """
+    top = Element("", {})
+    opened: list[Element] = [top]
+    left = MAX_ELEMENTS
 
-    def start(self, name: str, attributes: dict[str, str]) -> None:
-        self._count += 1
-        opened = self._open
-        if self._count > MAX_ELEMENTS or len(opened) > MAX_DEPTH or len(attributes) > MAX_ATTRIBUTES:
+    def start(name: str, attributes: dict[str, str]) -> None:
+        nonlocal left
+        if left == MAX_ELEMENTS:
+            _check_root(name)
+        left -= 1
+        if left < 0 or len(opened) > MAX_DEPTH or len(attributes) > MAX_ATTRIBUTES:
             raise unreadable(
                 f"over {MAX_ELEMENTS} elements, {MAX_DEPTH} levels or {MAX_ATTRIBUTES} attributes",
                 f"ponad {MAX_ELEMENTS} elementów, {MAX_DEPTH} poziomów albo {MAX_ATTRIBUTES} atrybutów",
             )
-        if self._count == 1:
-            _check_root(name)
-        element = Content(name, attributes, limit=self._max_content) if name == CONTENT else Element(name, attributes)
+        element = Content(name, attributes, max_content) if name == CONTENT else Element(name, attributes)
         opened[-1].children.append(element)
         opened.append(element)
 
-    def end(self, _name: str) -> None:
-        self._open.pop()
+    def end(_name: str) -> None:
+        opened.pop()
 
-    def text(self, text: str) -> None:
-        self._open[-1].feed(text)
+    def text(text: str) -> None:
+        opened[-1].feed(text)
+
+    parser.StartElementHandler = start
+    parser.EndElementHandler = end
+    parser.CharacterDataHandler = text
+    return top
 
 
 def read_envelope(body: bytes, charset: str | None, max_content: int) -> Envelope:
@@ -190,13 +197,10 @@ def read_envelope(body: bytes, charset: str | None, max_content: int) -> Envelop
         raise unreadable(
             f"charset {charset[:40]} is not supported, use utf-8", f"kodowanie {charset[:40]} nie jest obsługiwane, użyj utf-8"
         )
-    tree = _Tree(max_content)
     parser = expat.ParserCreate(charset, " ")
     parser.buffer_text = True
     parser.buffer_size = PIECE
-    parser.StartElementHandler = tree.start
-    parser.EndElementHandler = tree.end
-    parser.CharacterDataHandler = tree.text
+    top = _collect(parser, max_content)
     parser.XmlDeclHandler = _declaration
     parser.StartDoctypeDeclHandler = _doctype
     parser.ProcessingInstructionHandler = _instruction
@@ -209,7 +213,7 @@ def read_envelope(body: bytes, charset: str | None, max_content: int) -> Envelop
         ) from None
     except (ValueError, LookupError):  # an encoding that expat cannot map byte by byte
         raise unreadable("its encoding is not supported, use utf-8", "jego kodowanie nie jest obsługiwane, użyj utf-8") from None
-    return _envelope(tree.top.children[0])
+    return _envelope(top.children[0])
 
 
 def _feed(parser: expat.XMLParserType, body: bytes) -> None:
