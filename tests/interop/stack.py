@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from base64 import b64decode, b64encode
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha1
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,36 @@ class Stack(Protocol):
     def next_sisc(self, account: Account, **grades: str) -> Taken | None: ...
 
     def documents(self, account: Account, **criteria: str) -> Found: ...
+
+
+@dataclass(frozen=True)
+class Patient:
+    """A stack whose user comes again when the store is busy for a moment (E001), as he should."""
+
+    stack: Stack
+
+    def submit(self, account: Account, document: Path) -> str:
+        return _patiently(lambda: self.stack.submit(account, document))
+
+    def next(self, account: Account) -> Taken | None:
+        return _patiently(lambda: self.stack.next(account))
+
+    def next_sisc(self, account: Account, **grades: str) -> Taken | None:
+        return _patiently(lambda: self.stack.next_sisc(account, **grades))
+
+    def documents(self, account: Account, **criteria: str) -> Found:
+        return _patiently(lambda: self.stack.documents(account, **criteria))
+
+
+def _patiently(call: Callable[[], T]) -> T:
+    for _ in range(5):
+        try:
+            return call()
+        except Told as told:
+            if told.error_code != "E001":
+                raise
+            time.sleep(0.3)
+    return call()
 
 
 def hashed(password: str) -> str:

@@ -15,7 +15,7 @@ from gateway.faults import ADDRESSING_MISSING, COMMUNICATION, NO_PERMISSION, NO_
 from tests.acceptance.caller import SOAP_PATH, Caller, Mail
 from tests.acceptance.estate import PATIENCE, Estate, until
 from tests.interop.python import Suds, Zeep
-from tests.interop.stack import Account, Found, Stack, Taken, Told, hashed
+from tests.interop.stack import Account, Found, Patient, Stack, Taken, Told, hashed
 from tests.interop.toolchains import Java, generated, node
 
 pytestmark = pytest.mark.timeout(600)  # the first time, Maven and npm fetch what they need
@@ -40,7 +40,7 @@ def name(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="module")
 def stack(name: str, request: pytest.FixtureRequest) -> Iterator[Stack]:
     made = STACKS[name](request)
-    yield made
+    yield Patient(made)
     getattr(made, "close", lambda: None)()
 
 
@@ -114,7 +114,8 @@ def test_documents_are_looked_up_by_the_message_they_answer(stack: Stack, name: 
     assert [(mail.filename, mail.content, mail.systems) for mail in found.documents] == [
         (mail.filename, mail.content, mail.systems) for mail in taken
     ]
-    assert stack.documents(who, korelacjaSysref=sys_ref, pobrany="0") == Found(0, ())
+    # what was written out is marked a moment later
+    until(lambda: stack.documents(who, korelacjaSysref=sys_ref, pobrany="0") == Found(0, ()), what="the mark on the last document")
     today = datetime.now(UTC).date()
     days = {"dataOd": str(today - timedelta(days=1)), "dataDo": str(today + timedelta(days=1))}
     assert stack.documents(who, pobrany="1", **days) == found
