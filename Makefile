@@ -36,7 +36,7 @@ check: $(STAMP) ## lint, format, types, import rules, security
 	$(BIN)/lint-imports
 	$(BIN)/bandit -q -ll -c pyproject.toml -r gateway schemas transformers adapters registry
 
-bench: $(STAMP) ## measure, with the floor beside it (about 3 minutes)
+bench: $(STAMP) ## measure, with the floor beside it (about 4 minutes)
 	$(BIN)/python -m bench
 
 clean: ## remove what was made here

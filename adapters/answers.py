@@ -31,7 +31,7 @@ def read_answer(profile: SystemProfile, parser: Parser, content: bytes) -> Answe
         keys = read_keys(root, document.paths)
     except ValueError as error:
         raise Failed("reply.garbage", system=profile.system, detail=str(error)) from error
-    return Answer(profile.system, QName(root).localname, content, keys, document.state, document.final)
+    return Answer(profile.system, QName(root).localname, content, keys, document.state, document.final, document.served)
 
 
 def read_keys(root: _Element, paths: Mapping[str, str]) -> BusinessKeys:

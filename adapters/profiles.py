@@ -14,6 +14,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import NoReturn
 
+from adapters.seap import SEAP
 from gateway.errors import Failed, Rejected
 from gateway.message import BusinessKeys, DocumentType
 from gateway.profile import DocumentProfile, DuplicateAnswer, Proof, RetryPolicy, SystemProfile
@@ -40,7 +41,7 @@ class Profiles:
         A profile of a later folder replaces that of an earlier one, so an operator can have his own for a system that is
         built in. Raises Failed(adapter.profile) for the first mistake found, also for one folder with two for one system.
         """
-        profiles: dict[str, SystemProfile] = {}
+        profiles: dict[str, SystemProfile] = {SEAP.system: SEAP}
         for folder in (files("adapters"), *folders):
             seen: dict[str, str] = {}
             for file in _toml_files(folder):
@@ -52,7 +53,8 @@ class Profiles:
         return cls(list(profiles.values()))
 
     def __iter__(self) -> Iterator[SystemProfile]:
-        return iter(self._systems.values())
+        """The customs systems; the channel itself is none."""
+        return (profile for profile in self._systems.values() if profile is not SEAP)
 
     def document(self, document_type: DocumentType) -> DocumentProfile:
         """The profile of a document that traders send. Raises Rejected(identify.unknown)."""
@@ -171,15 +173,25 @@ def read_profile(content: bytes, file: str) -> SystemProfile:
         flow=_flow(top.table("flow"), answers),
         proof=_proof(top.table("proof")),
         duplicate=_duplicate(top.table("duplicate"), namespace) if "duplicate" in top.names() else None,
+        receipt=_receipt(top),
     )
     top.done()
     return profile
+
+
+def _receipt(top: _Table) -> str:
+    receipt = top.text("receipt", "system")
+    if receipt not in ("system", "gateway"):
+        top.wrong("receipt", f"{receipt!r} is nobody; write system (it sends its own UPO as an answer) or gateway")
+    return receipt
 
 
 def _system(top: _Table) -> str:
     system = top.text("system")
     if not _SYSTEM.fullmatch(system):
         top.wrong("system", f"{system!r} is no system code; use 2 to 20 capital letters, digits and dashes, e.g. NCTS2")
+    if system == SEAP.system:
+        top.wrong("system", f"{system} is the channel itself and has no profile in a file; use the system's own code")
     return system
 
 
@@ -222,10 +234,10 @@ def _request(entry: _Table, root: str, paths: Mapping[str, str]) -> DocumentProf
 
 
 def _answer(entry: _Table, root: str, paths: Mapping[str, str]) -> DocumentProfile:
-    if not {"correlation_id", "lrn", "mrn"} & set(paths):
-        entry.wrong("paths", "has none of correlation_id, lrn, mrn, so the answer cannot be matched; add one here or in [paths]")
+    if not {"correlation_id", "lrn", "mrn", "sys_ref"} & set(paths):
+        entry.wrong("paths", "has none of correlation_id, lrn, mrn, sys_ref, so the answer cannot be matched; add one here or in [paths]")
     state = entry.text("state") if "state" in entry.names() else None
-    return DocumentProfile(root, paths, state=state, final=entry.flag("final"))
+    return DocumentProfile(root, paths, state=state, final=entry.flag("final"), served=entry.flag("served"))
 
 
 def _retry(table: _Table) -> RetryPolicy:

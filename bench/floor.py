@@ -51,13 +51,19 @@ _INFO = (
 
 @dataclass(frozen=True, slots=True)
 class Floor:
-    """Microseconds of CPU per message, by step."""
+    """Microseconds of CPU per message, by step. `alone`: of a commit that no other message shares, which is not in the total."""
 
     steps: dict[str, float]
+    alone: float = 0.0
 
     @property
     def total(self) -> float:
         return sum(self.steps.values())
+
+    @property
+    def total_alone(self) -> float:
+        """The floor of a sender who waits for each answer before he sends again: nobody shares his commits."""
+        return self.total - self.steps["commit / 16"] + self.alone
 
 
 class Bare:
@@ -86,6 +92,18 @@ class Bare:
                 database.execute("COMMIT")
                 spent["commit / 16"] += process_time_ns() - begun
         return {step: nanoseconds / 1000 / len(messages) for step, nanoseconds in spent.items()}
+
+    def commit_alone(self, messages: list[bytes]) -> float:
+        """CPU of a commit for each message, in microseconds."""
+        spent = 0
+        with self._database() as database:
+            for message in messages:
+                begun = process_time_ns()
+                database.execute("BEGIN IMMEDIATE")
+                database.execute("INSERT INTO m (body, receipt) VALUES (?, ?)", (message, message))
+                database.execute("COMMIT")
+                spent += process_time_ns() - begun
+        return spent / 1000 / len(messages)
 
     def _one(self, encoded: bytes, spent: dict[str, int]) -> tuple[bytes, bytes]:
         marks = [process_time_ns()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import pickle
+import re
 from base64 import b64encode
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from adapters.ncts.samples import cc015c
-from gateway.demo.people import AGENCY, ANNA, IMPORTER
+from gateway.demo.people import AGENCY, ANNA, IMPORTER, Person
 from gateway.endpoints.soap.contract import CHANNEL, PULL
 from gateway.endpoints.soap.token import hashed_password
 from gateway.security.sign import sign_enveloped
@@ -32,15 +33,17 @@ _TOKEN = f"{_WSS}username-token-profile-1.0"
 _ENVELOPE = (
     '<?xml version="1.0" encoding="UTF-8"?>\n'
     '<soap:Envelope xmlns:soap="http://schemas.xmlsoap.org/soap/envelope/"><soap:Header xmlns:wsa="http://www.w3.org/2005/08/addressing">'
-    "<wsa:Action>{pull}/DocumentHandlingPort/AcceptDocumentRequest</wsa:Action>"
+    "<wsa:Action>{pull}/DocumentHandlingPort/{operation}Request</wsa:Action>"
     "<wsa:MessageID>urn:uuid:{message_id}</wsa:MessageID><wsa:To>{url}</wsa:To>"
     f'<wsse:Security xmlns:wsse="{_WSS}wssecurity-secext-1.0.xsd"><wsse:UsernameToken><wsse:Username>{{login}}</wsse:Username>'
     f'<wsse:Password Type="{_TOKEN}#PasswordDigest">{{digest}}</wsse:Password>'
     f'<wsse:Nonce EncodingType="{_WSS}soap-message-security-1.0#Base64Binary">{{nonce}}</wsse:Nonce>'
     f'<wsu:Created xmlns:wsu="{_WSS}wssecurity-utility-1.0.xsd">{{created}}</wsu:Created></wsse:UsernameToken></wsse:Security>'
-    '</soap:Header><soap:Body><pull:AcceptDocumentRequest xmlns:pull="{pull}"><document xmlns="{channel}">'
-    '<content filename="CC015C.xml" mime="application/xml">{content}</content><targetSystems><system>NCTS2</system></targetSystems>'
-    "</document></pull:AcceptDocumentRequest></soap:Body></soap:Envelope>"
+    '</soap:Header><soap:Body><pull:{operation}Request xmlns:pull="{pull}">{inner}</pull:{operation}Request></soap:Body></soap:Envelope>'
+)
+_DOCUMENT = (
+    f'<document xmlns="{CHANNEL}"><content filename="CC015C.xml" mime="application/xml">{{content}}</content>'
+    "<targetSystems><system>NCTS2</system></targetSystems></document>"
 )
 
 
@@ -84,18 +87,27 @@ def _declaration(size: int, number: int) -> bytes:
 
 def http_request(message: bytes, host: str) -> bytes:
     """A whole HTTP request with one signed declaration, a fresh nonce, MessageID and digest token; good for five minutes."""
+    body = _request(ANNA, host, "AcceptDocument", _DOCUMENT.format(content=b64encode(message).decode()))
+    head = f'POST {PATH} HTTP/1.1\r\nHost: {host}\r\nContent-Type: text/xml; charset=utf-8\r\nSOAPAction: ""\r\n'
+    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+def reading_request(person: Person, operation: str, criteria: str = "") -> bytes:
+    """The body of a request that reads; `criteria` are elements without prefix."""
+    return _request(person, "localhost", operation, re.sub(r"<(/?)", r"<\1pull:", criteria))
+
+
+def _request(person: Person, host: str, operation: str, inner: str) -> bytes:
     nonce, created = os.urandom(16), datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    digest = b64encode(sha1(nonce + created.encode() + hashed_password(ANNA.password).encode()).digest()).decode()
-    body = _ENVELOPE.format(
+    digest = b64encode(sha1(nonce + created.encode() + hashed_password(person.password).encode()).digest()).decode()
+    return _ENVELOPE.format(
         message_id=uuid4(),
         url=f"http://{host}{PATH}",
-        login=ANNA.login,
+        login=person.login,
         digest=digest,
         nonce=b64encode(nonce).decode(),
         created=created,
         pull=PULL,
-        channel=CHANNEL,
-        content=b64encode(message).decode(),
+        operation=operation,
+        inner=inner,
     ).encode()
-    head = f'POST {PATH} HTTP/1.1\r\nHost: {host}\r\nContent-Type: text/xml; charset=utf-8\r\nSOAPAction: ""\r\n'
-    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body

@@ -17,11 +17,18 @@ import uvicorn
 
 from bench.floor import STEPS
 from bench.gateway_under_test import JUDGED, Run
+from bench.mailbox import Store, times
 from bench.processes import machine
 from bench.rounds import Measured
 
 RESULTS = Path(__file__).parent / "results"
 MB = 1024 * 1024
+#: kind of reading -> its name in the table
+READING = {
+    "next": "GetNextDocument",
+    "empty": "GetNextDocument, nothing waits",
+    "search": "GetDocuments by korelacjaSysref",
+}
 #: a step of the walk -> the steps of the floor that are its bare work
 BARE = {
     "parse": ("parse",),
@@ -35,8 +42,8 @@ BARE = {
 }
 
 
-def lines(measured: dict[int, Measured]) -> Iterator[str]:
-    """Everything, as lines of text."""
+def lines(measured: dict[int, Measured], stores: list[Store]) -> Iterator[str]:
+    """Everything, as lines of text; of either part what was measured."""
     here = machine()
     yield f"{here['processor']}, {here['cores']} cores, {here['memory_gb']} GB, Linux {here['kernel']}, Python {platform.python_version()}"
     yield "Load generator, server, worker and authority share these cores: rates are what is left, CPU per message is the steadier figure."
@@ -52,7 +59,23 @@ def lines(measured: dict[int, Measured]) -> Iterator[str]:
         yield ""
         yield from _table(_step_rows(entry, max(entry.rounds)))
     yield ""
-    yield from _verdict(measured)
+    if stores:
+        yield from _table(_reading_rows(stores))
+        yield ""
+    if measured:
+        yield from _verdict(measured)
+    for kind, name in READING.items() if stores else ():
+        yield f"{name}: {stores[-1].documents} documents cost {times(stores, kind):.2f} times what {stores[0].documents} cost"
+
+
+def _reading_rows(stores: list[Store]) -> list[Sequence[str]]:
+    """CPU is the median of the rounds; the million of documents is loaded before the server starts."""
+    rows: list[Sequence[str]] = [("reading, one call at a time", "documents", "loaded s", "CPU us", "p50 ms", "p99 ms")]
+    for kind, name in READING.items():
+        for store in stores:
+            cpu, p50, p99 = statistics.median(store.cpu[kind]) * 1e6, store.latency(kind, 0.5) * 1e3, store.latency(kind, 0.99) * 1e3
+            rows.append((name, str(store.documents), f"{store.loaded:.1f}", f"{cpu:.0f}", f"{p50:.1f}", f"{p99:.1f}"))
+    return rows
 
 
 def _verdict(measured: dict[int, Measured]) -> Iterator[str]:
@@ -63,6 +86,9 @@ def _verdict(measured: dict[int, Measured]) -> Iterator[str]:
         for clients in entry.rounds:
             ratio = entry.ratio(clients)
             yield f"floor/ours, {size} KB, {_clients(clients)}: {1 / ratio:.2f} (the gateway costs {ratio:.2f} times the floor)"
+        if 1 in entry.rounds:
+            alone = f"{entry.ratio_alone():.2f} times a floor with a commit for each message ({entry.floor(1).total_alone:.0f} us)"
+            yield f"One client shares his commits with nobody: {size} KB costs {alone}"
 
 
 def _clients(number: int) -> str:
@@ -137,7 +163,7 @@ def _table(rows: list[Sequence[str]]) -> Iterator[str]:
         yield "  " + "  ".join(cells).rstrip()
 
 
-def as_json(measured: dict[int, Measured]) -> dict[str, Any]:
+def as_json(measured: dict[int, Measured], stores: list[Store]) -> dict[str, Any]:
     """All figures, with what they were measured on. Microseconds, seconds, bytes."""
     versions = {"lxml": lxml.etree.__version__, "sqlalchemy": sqlalchemy.__version__, "uvicorn": uvicorn.__version__}
     sizes = {}
@@ -157,13 +183,28 @@ def as_json(measured: dict[int, Measured]) -> dict[str, Any]:
         "machine": machine(),
         "versions": versions,
         "sizes": sizes,
+        "reading": [_reading(store) for store in stores],
+        "reading_times": {kind: times(stores, kind) for kind in READING if stores},
     }
 
 
-def write(measured: dict[int, Measured], file: Path | None) -> Path:
+def _reading(store: Store) -> dict[str, Any]:
+    kinds = {
+        kind: {
+            "cpu": store.cpu[kind],
+            "p50": store.latency(kind, 0.5),
+            "p99": store.latency(kind, 0.99),
+            "calls": len(store.latencies[kind]),
+        }
+        for kind in READING
+    }
+    return {"documents": store.documents, "loaded": store.loaded, **kinds}
+
+
+def write(measured: dict[int, Measured], stores: list[Store], file: Path | None) -> Path:
     """The JSON, in `file` or under bench/results/; gives the file."""
     if file is None:
         RESULTS.mkdir(exist_ok=True)
         file = RESULTS / f"{datetime.now(UTC):%Y-%m-%dT%H%M%S}.json"
-    file.write_text(json.dumps(as_json(measured), indent=1) + "\n")
+    file.write_text(json.dumps(as_json(measured, stores), indent=1) + "\n")
     return file

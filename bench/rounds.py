@@ -49,7 +49,12 @@ class Measured:
 
     def floor(self, clients: int) -> Floor:
         floors = [floor for floor, _ in self.rounds[clients]]
-        return Floor({step: statistics.median(floor.steps[step] for floor in floors) for step in floors[0].steps})
+        steps = {step: statistics.median(floor.steps[step] for floor in floors) for step in floors[0].steps}
+        return Floor(steps, statistics.median(floor.alone for floor in floors))
+
+    def ratio_alone(self) -> float:
+        """With one client, against a floor that commits each message for itself, as the gateway must then."""
+        return statistics.median(run.cpu / floor.total_alone for floor, run in self.rounds[1])
 
 
 class Measuring:
@@ -88,7 +93,9 @@ class Measuring:
             for clients, count in self._plan.counts.items():
                 steps = bare.measure(messages)
                 steps["HTTP"] = server.measure(entry.signed, count, clients, self._prepared)
-                entry.rounds.setdefault(clients, []).append((Floor(steps), house.run(entry.signed, count, clients)))
+                entry.rounds.setdefault(clients, []).append(
+                    (Floor(steps, bare.commit_alone(messages)), house.run(entry.signed, count, clients))
+                )
             if not entry.record:
                 entry.record = record_cpu(house.home, messages)
 

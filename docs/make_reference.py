@@ -83,7 +83,7 @@ the key store alone and are no part of the settings, so they never reach a log.
 | in `BRAMA_HOME` | what |
 | --- | --- |
 | `brama.db` (with `-wal`, `-shm`, `.lock`) | [the database](data.md) |
-| `keys/seal.key`, `keys/seal.pem` | the gateway's seal on receipts |
+| `keys/seal.key`, `keys/seal.pem` | the gateway's seal on receipts and on what it serves; server and worker read it |
 | `keys/trust/*.pem` | the authorities whose certificates may sign declarations |
 | `keys/secrets.key` | encrypts channel passwords in the database; lose it and every account needs a new password |
 | `brama.toml` | settings, if wanted |

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import AsyncIterator, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from uuid import uuid4
 
 from sqlalchemy import delete
 from sqlalchemy.exc import SQLAlchemyError
@@ -17,7 +20,11 @@ from adapters.profiles import Profiles
 from adapters.proof import Secrets as SystemSecrets
 from gateway.channels.answers import AnswerDesk
 from gateway.channels.committer import SqliteCommitter
+from gateway.channels.lapses import Lapses
+from gateway.channels.leases import Leases
+from gateway.channels.official import OfficialReceipts
 from gateway.channels.queue import DatabaseChannel
+from gateway.channels.servings import ServingDesk
 from gateway.database import LOCK_LIMIT, Database
 from gateway.endpoints.answers import AnswerDoor
 from gateway.endpoints.soap.door import SoapDoor
@@ -27,20 +34,24 @@ from gateway.observability.metrics import Metrics
 from gateway.pipeline import Accepting, Dispatching
 from gateway.ports import Adapter, Schemas
 from gateway.profile import SystemProfile
+from gateway.reading import Reading
 from gateway.security.keys import Secrets, load_seal, load_secrets, load_trust
 from gateway.security.revocation import NoRevocation
 from gateway.security.seal import Seal
 from gateway.security.signatures import Verifier
 from gateway.security.xml import HardenedParser
 from gateway.settings import Settings
-from gateway.storage.mailbox import Mailbox
+from gateway.storage.polling import Polling
+from gateway.storage.search import Documents
 from gateway.storage.tables import nonces
 from registry.accounts import Account, Accounts, channel_password
 from registry.authorize import DatabaseRegistry
+from registry.reading_rights import ReadingRegistry
 from schemas.reader import LiveSchemas
 from schemas.shipped import shipped_editions
 
 LARGE_AT_ONCE = 2  # large documents judged at once beside the event loop
+LEASE_SECONDS = 60.0  # a worker's turn at what only one may do
 PATIENCE = 10.0  # seconds a worker waits for the store
 
 
@@ -110,6 +121,7 @@ class Workshop:
     channel: DatabaseChannel
     dispatching: Dispatching
     database: Database
+    lapses: Lapses | None = None
 
     def now(self) -> datetime:
         return self.dispatching.now()
@@ -127,15 +139,16 @@ def open_gatehouse(settings: Settings) -> Iterator[Gatehouse]:
     profiles = load_profiles(settings)
     schemas = LiveSchemas(shipped_editions(), database.engine)
     schemas.warm(clock.now())
-    channel = DatabaseChannel(database, claim_seconds=settings.claim_seconds)
-    desk = AnswerDesk(database, profiles, patience=LOCK_LIMIT)
+    office = open_office(settings, database, profiles, clock)
+    channel = DatabaseChannel(database, claim_seconds=settings.claim_seconds, receipts=office.receipts)
+    desk = AnswerDesk(database, profiles, office.servings, office.receipts, patience=LOCK_LIMIT)
     dispatching = Dispatching(connect(settings, profiles, parser), channel, desk, clock.now)
     with ThreadPoolExecutor(LARGE_AT_ONCE, "large") as pool:
         accepting = build_accepting(settings, database, profiles, schemas, parser, clock, pool)
         metrics = Metrics(database.engine)
         soap_door = SoapDoor(
             accept=accepting.accept,
-            mailbox=Mailbox(database, clock.now, claim_seconds=settings.claim_seconds, token_window=settings.token_window),
+            mailbox=build_reading(settings, database, clock, pool),
             accounts=ChannelAccounts(Accounts(database.engine), load_secrets(settings.keys)),
             clock=clock,
             settings=settings,
@@ -143,6 +156,19 @@ def open_gatehouse(settings: Settings) -> Iterator[Gatehouse]:
             refused=metrics.refused,
         )
         yield Gatehouse(settings, database, soap_door, AnswerDoor(dispatching, desk, clock.now), metrics)
+
+
+def build_reading(settings: Settings, database: Database, clock: SystemClock, pool: Executor | None = None) -> Reading:
+    """The reading operations with their keepers; `pool` reads large documents."""
+    polling = Polling(
+        database,
+        Documents(database, pool),
+        clock.now,
+        claim_seconds=settings.claim_seconds,
+        token_window=settings.token_window,
+        bound=2 * settings.max_waiting,  # each call, and each document that has just been written out
+    )
+    return Reading(ReadingRegistry(database.engine), polling)
 
 
 def build_accepting(
@@ -155,13 +181,15 @@ def build_accepting(
     pool: Executor | None = None,
 ) -> Accepting:
     """The accept walk with its keepers. Raises Failed(keys.*)."""
+    office = open_office(settings, database, profiles, clock)
     return Accepting(
         parser=parser,
         schemas=schemas,
         profiles=profiles,
         verifier=Verifier(load_trust(settings.keys), NoRevocation()),
         registry=DatabaseRegistry(database.engine),
-        signer=Seal(*load_seal(settings.keys), clock),
+        servings=office.servings,
+        signer=office.signer,
         committer=SqliteCommitter(database, profiles, clock.now, bound=settings.max_waiting, token_window=settings.token_window),
         issuer=settings.issuer,
         pool=pool,
@@ -173,15 +201,33 @@ async def open_workshop(settings: Settings) -> AsyncIterator[Workshop]:
     """Everything a worker needs. Raises Failed(...) naming what is missing."""
     clock, database = SystemClock(), Database(settings.database)
     profiles = load_profiles(settings)
-    channel = DatabaseChannel(database, claim_seconds=settings.claim_seconds)
+    office = open_office(settings, database, profiles, clock)
+    channel = DatabaseChannel(database, claim_seconds=settings.claim_seconds, receipts=office.receipts)
     adapters = connect(settings, profiles, HardenedParser())
+    desk = AnswerDesk(database, profiles, office.servings, office.receipts, patience=PATIENCE)
+    leases = Leases(database, f"{socket.gethostname()[:40]}:{os.getpid()}:{uuid4().hex[:8]}", LEASE_SECONDS)
+    lapses = Lapses(database, leases, office.signer, settings.issuer, settings.serving_notices)
     try:
-        yield Workshop(
-            profiles, channel, Dispatching(adapters, channel, AnswerDesk(database, profiles, patience=PATIENCE), clock.now), database
-        )
+        yield Workshop(profiles, channel, Dispatching(adapters, channel, desk, clock.now), database, lapses)
     finally:
         for adapter in adapters.values():
             await adapter.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """What makes sealed messages of its own accord: the seal, the desk that holds documents, the official receipts."""
+
+    signer: Seal
+    servings: ServingDesk
+    receipts: OfficialReceipts
+
+
+def open_office(settings: Settings, database: Database, profiles: Profiles, clock: SystemClock) -> Office:
+    """Raises Failed(keys.*)."""
+    seal = Seal(*load_seal(settings.keys), clock)
+    desk = ServingDesk(database, seal, settings.issuer, days=settings.serving_days, notices=settings.serving_notices)
+    return Office(seal, desk, OfficialReceipts(profiles, seal, settings.issuer))
 
 
 def load_profiles(settings: Settings) -> Profiles:

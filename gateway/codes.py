@@ -86,11 +86,6 @@ CODES: dict[str, Code] = {
         "Treść nie jest tym, co podaje atrybut mime ({mime}). Popraw atrybut albo dołącz właściwy plik.",
         "The content is not what its attribute mime says ({mime}). Correct the attribute or enclose the right file.",
     ),
-    "receive.not_served": Code(
-        "fault",
-        "Operacja {operation} nie jest jeszcze dostępna. Odbieraj dokumenty operacją GetNextDocument.",
-        "Operation {operation} is not served yet. Collect documents with GetNextDocument.",
-    ),
     # --- addressing, policy, token: before anything else ----------------------------------------------------------
     "addressing.missing": Code(
         "fault",
@@ -111,6 +106,32 @@ CODES: dict[str, Code] = {
         "fault",
         "Weryfikacja bezpieczeństwa nie powiodła się. Sprawdź login, skrót hasła, Nonce i czas Created (UTC).",
         "A security error was encountered when verifying the message. Check login, digest, Nonce and Created (UTC).",
+    ),
+    # --- read: what may be read from the mailbox --------------------------------------------------------------------
+    "read.no_permission": Code(
+        "fault",
+        "Konto nie ma teraz takiego kontekstu albo prawa do dokumentów wszystkich pracowników. Podaj idSISC, w których imieniu działasz.",
+        "The account has no such context now, or no right to all employees' documents. Give idSISC that you act for.",
+    ),
+    "read.period": Code(
+        "fault",
+        "Podaj dataOd i dataDo, najwyżej 10 dni, albo wskaż dokumenty (korelacjaSysref, sysRef, idWysylki, idSprawy, idDocSysZew).",
+        "Give dataOd and dataDo, at most 10 days, or name documents (korelacjaSysref, sysRef, idWysylki, idSprawy, idDocSysZew).",
+    ),
+    "read.no_sisc": Code(
+        "fault",
+        "Podaj idSiscROF, idSiscROP albo idSiscP. Bez nich dokumenty pobiera GetNextDocument.",
+        "Give idSiscROF, idSiscROP or idSiscP. Without them, documents are collected with GetNextDocument.",
+    ),
+    "read.criterion": Code(
+        "fault",
+        "Element {name} ma wartość „{value}”; dozwolone: {detail_pl}.",
+        "Element {name} has the value '{value}'; allowed: {detail}.",
+    ),
+    "read.unknown_system": Code(
+        "fault",
+        "Nie ma systemu „{system}” (targetSystem). Podaj jeden z: {known}; albo żaden.",
+        "There is no system '{system}' (targetSystem). Give one of {known}; or none.",
     ),
     # --- parse ------------------------------------------------------------------------------------------------------
     "parse.malformed": Code(
@@ -317,6 +338,30 @@ CODES: dict[str, Code] = {
         "Nie można odszyfrować zapisanego sekretu: zmieniono go albo klucz secrets.key jest inny. Przywróć właściwy klucz.",
         "A stored secret cannot be decrypted: it was changed or secrets.key is another one. Restore the right key.",
     ),
+    # --- confirm: a signed UPD, the confirmation that an official document was served ----------------------------------
+    "confirm.unknown": Code(
+        "npp",
+        "Nie wystawiliśmy UPD o identyfikatorze „{certificate}”. Podpisz UPD, które leży w skrzynce.",
+        "We issued no UPD with identifier '{certificate}'. Sign the UPD that lies in your mailbox.",
+    ),
+    "confirm.altered": Code(
+        "npp",
+        "Podpisane UPD „{certificate}” różni się od wystawionego. Podpisz je bez żadnych zmian, a podpis dodaj za pieczęcią urzędu.",
+        "The signed UPD '{certificate}' differs from the one that was issued. Sign it without any change, behind the office's seal.",
+    ),
+    "confirm.repeated": Code(
+        "npp",
+        "UPD „{certificate}” zostało już podpisane i przyjęte (sysRef {sys_ref}); dokument leży w skrzynce. "
+        "Nie trzeba go podpisywać ponownie.",
+        "UPD '{certificate}' was signed and accepted before (sysRef {sys_ref}); the document lies in the mailbox. "
+        "There is no need to sign it again.",
+    ),
+    "confirm.too_late": Code(
+        "npp",
+        "Termin odbioru dokumentu z UPD „{certificate}” upłynął {due}; dokument uznano za doręczony i udostępnia się go w skrzynce.",
+        "The period to receive the document of UPD '{certificate}' ended at {due}; the document is deemed served and is put into "
+        "the mailbox.",
+    ),
     # --- authorize ----------------------------------------------------------------------------------------------------
     "authorize.certificate_unknown": Code(
         "npp",
@@ -441,6 +486,13 @@ CODES: dict[str, Code] = {
         "none",
         "Odpowiedź {root} systemu {system} wskazuje komunikat wysłany do {other}.",
         "Answer {root} of {system} points at a message that was sent to {other}.",
+    ),
+    "reply.not_servable": Code(
+        "none",
+        "Odpowiedź {root} systemu {system} trzeba doręczyć za UPD, a ten proces nie ma pieczęci. Ponów poleceniem "
+        "brama dead-letters retry tam, gdzie jest folder kluczy.",
+        "Answer {root} of {system} must be served against a UPD, and this process has no seal. Retry it with "
+        "brama dead-letters retry where the key folder is.",
     ),
     "reply.unauthenticated": Code(
         "fault",

@@ -26,6 +26,9 @@ ADDRESSING_INVALID = "A header representing a Message Addressing Property is not
 POLICY = "These policy alternatives can not be satisfied:" + "".join(
     f"\n{{{_POLICY}}}{name}" for name in ("SupportingTokens", "UsernameToken", "WssUsernameToken10", "HashPassword")
 )
+NO_PERMISSION = "No permission to idSiscROF/idSiscROP/idSiscP"
+PERIOD = "DataOd and DataDo must be defined and must be limited up to 10 days period"
+NO_SISC = "At least one of idSisc needs to be provided"
 BUSY = "Przekroczono limit jednoczesnych połączeń"
 INTERNAL = "Błąd wewnętrzny"
 
@@ -65,7 +68,6 @@ class _Row:
 
 _CONTENT = _Row(COMMUNICATION, "tech", "E003", NO_SCHEMA)
 _CLIENT = _Row("", code=(SOAP_ENVELOPE, "Client"))
-_SERVER = _Row(INTERNAL, "tech", "E001")
 _UNEXPECTED = _Row(
     INTERNAL, "tech", "E001", "Nieoczekiwany błąd; niczego nie przyjęto. Unexpected error; nothing was accepted.", explained=False
 )
@@ -80,7 +82,10 @@ _SOAP: dict[str, _Row] = {
     "receive.soap_version": _Row("", code=(SOAP_ENVELOPE, "VersionMismatch")),
     "receive.must_understand": _Row("", code=(SOAP_ENVELOPE, "MustUnderstand")),
     "receive.message_id_reused": _Row(COMMUNICATION, "tech", "E003"),
-    "receive.not_served": _SERVER,
+    "read": _CLIENT,
+    "read.no_permission": _Row(NO_PERMISSION, "business", "B006", NO_PERMISSION),
+    "read.period": _Row(PERIOD, "business", "B006", PERIOD),
+    "read.no_sisc": _Row(NO_SISC, "business", "B006", NO_SISC),
     "receive.busy": _Row(BUSY, "tech", "E011", retry_after=5),
     "record.store_unavailable": _Row(INTERNAL, "tech", "E001", retry_after=5),
     "addressing.missing": _Row(ADDRESSING_MISSING, code=(_ADDRESSING, "MessageAddressingHeaderRequired"), explained=False),

@@ -153,26 +153,47 @@ class BusinessKeys:
     lrn: str | None = None
     mrn: str | None = None
     party: str | None = None
+    sys_ref: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """An official document held until somebody who may receive it for `addressee` signs for it.
+
+    `request` is the UPD as we sealed and issued it under `certificate_id`; `permission` is what the signer needs.
+    """
+
+    serving_id: int
+    certificate_id: str
+    addressee: str | None
+    permission: str
+    request: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """`signed` is the only XML that later steps may read."""
+    """`signed` is the only XML that later steps may read. `serving`: what this document confirms, if it is a signed UPD."""
 
     validated: Validated
     signed: _Element
     report: SignatureReport
     keys: BusinessKeys
+    serving: Serving | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """Allowed, by these links (ids of representations, in words), as the registry stood at `generation`."""
+    """Allowed, by these links (ids of representations, in words), as the registry stood at `generation`.
+
+    `person`, `agency` and `party` are the three grades of idSISC: who acts, the intermediary where the way has two links,
+    and for whom.
+    """
 
     via: tuple[str, ...]
     person: str
     party: str
     generation: int
+    agency: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,6 +341,7 @@ class Answer:
     keys: BusinessKeys
     state: str | None = None  # the flow state this answer leads to, by the profile
     final: bool = False
+    served: bool = False  # an official document: held until its addressee has signed for it
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """The whole walk of a message on one screen.
 
     accept    (inside the sender's call)  parse -> identify -> validate -> verify -> authorize -> receipt -> record
+                                          a signed UPD:                verify -> confirm -> authorize
     dispatch  (worker, retried)           route -> deliver -> reply
 
 Each step takes the state before it, so mypy refuses a walk without `verify` or `authorize`.
@@ -15,12 +16,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
+from gateway import ports
 from gateway.errors import Failed, Rejected
 from gateway.journey import Journey
 from gateway.message import Answer, Delivered, Identified, Job, Judged, Received, Recorded, Replied
-from gateway.ports import Adapter, Answers, Committer, Conflict, Deliveries, Parser, Profiles, Registry, Schemas, Signer, Stale, Verifier
+from gateway.ports import Conflict, Stale
 from gateway.steps import receipt
 from gateway.steps.authorize import NotAuthorized, authorize
+from gateway.steps.confirm import confirm
 from gateway.steps.deliver import deliver
 from gateway.steps.identify import identify
 from gateway.steps.parse import parse
@@ -38,13 +41,14 @@ JUDGEMENTS = 3  # times a message is judged again when the registry moves under 
 class Accepting:
     """The accept walk with the ports it needs. `issuer` is the gateway's name in receipts."""
 
-    parser: Parser
-    schemas: Schemas
-    profiles: Profiles
-    verifier: Verifier
-    registry: Registry
-    signer: Signer
-    committer: Committer
+    parser: ports.Parser
+    schemas: ports.Schemas
+    profiles: ports.Profiles
+    verifier: ports.Verifier
+    registry: ports.Registry
+    servings: ports.Servings
+    signer: ports.Signer
+    committer: ports.Committer
     issuer: str
     pool: Executor | None = None
 
@@ -101,6 +105,9 @@ class Accepting:
             yield
             with journey.step("verify"):
                 verified = verify(validated, self.verifier)
+            if identified.profile.confirms:
+                with journey.step("confirm"):
+                    verified = confirm(verified, self.servings, self.parser)
             with journey.step("authorize"):
                 authorized = authorize(verified, self.registry)
             if conflict is not None:
@@ -124,9 +131,9 @@ class Accepting:
 class Dispatching:
     """The dispatch walk with the ports it needs."""
 
-    adapters: Mapping[str, Adapter]
-    deliveries: Deliveries
-    answers: Answers
+    adapters: Mapping[str, ports.Adapter]
+    deliveries: ports.Deliveries
+    answers: ports.Answers
     now: Callable[[], datetime]
 
     async def dispatch(self, job: Job, journey: Journey) -> Delivered:

@@ -19,6 +19,7 @@ from gateway.message import (
     Recorded,
     Replied,
     Request,
+    Serving,
     SignatureReport,
     Taken,
     Violation,
@@ -73,12 +74,21 @@ class Schemas(Protocol):
 class Verifier(Protocol):
     """Signatures: what is signed, by whom."""
 
-    def set_aside(self, root: _Element) -> Candidate:
-        """Take the enveloped signature out (its tail text put back). Never raises: a defect is reported by `verify`."""
+    def set_aside(self, root: _Element, countersigned: bool = False) -> Candidate:
+        """Take the enveloped signature out (its tail text put back). `countersigned`: one signature more may stand in front of
+        it, which stays and is part of what must be signed. Never raises: a defect is reported by `verify`."""
         ...
 
     def verify(self, candidate: Candidate, at: datetime) -> tuple[_Element, SignatureReport]:
         """The signed tree and the report. Raises Rejected(signature.* | certificate.*)."""
+        ...
+
+
+class Servings(Protocol):
+    """Official documents that are held until their addressee has signed for them."""
+
+    def find(self, certificate_id: str) -> Serving | None:
+        """By the identifier of the UPD, whatever became of it; None when we never issued it."""
         ...
 
 

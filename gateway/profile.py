@@ -11,7 +11,9 @@ class DocumentProfile:
     """Where the business keys of one document stand, and what it means in the flow.
 
     `root` is in Clark notation. `paths` maps a field of `BusinessKeys` to an ElementPath below the root.
-    `permission` is what a sender needs, e.g. `NCTS2/CC015C`. `state` and `final` apply to answers.
+    `permission` is what a sender needs, e.g. `NCTS2/CC015C`. `state`, `final` and `served` apply to answers; what is
+    `served` is held until its addressee has signed for it. `confirms`: traders send this document only with this element
+    as its first child, to confirm that something was served to them.
     """
 
     root: str
@@ -19,6 +21,8 @@ class DocumentProfile:
     permission: str = ""
     state: str | None = None
     final: bool = False
+    served: bool = False
+    confirms: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,7 @@ class SystemProfile:
     """One customs system: documents in and out by root, transport, retry, how its answers are proven to be its own.
 
     `flow` maps a state to the names of the answers that may move it; any other answer is kept and leaves the state alone.
+    `receipt` says who gives the official receipt (UPO): the `system`, as an answer, or the `gateway`.
     """
 
     system: str
@@ -69,3 +74,4 @@ class SystemProfile:
     flow: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     proof: Proof | None = None
     duplicate: DuplicateAnswer | None = None
+    receipt: str = "system"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 
@@ -34,6 +34,10 @@ class Settings(BaseSettings):
     profiles: Path | None = Field(default=None, description="folder of profiles that add to or replace the built-in ones")
     issuer: str = Field(default="Brama", description="the gateway's name in receipts")
     metrics_for: Literal["loopback", "everyone"] = Field(default="loopback", description="who may read /metrics")
+    serving_days: int = Field(
+        default=14, ge=1, le=366, description="days in which an addressee must sign for a held document; then it is deemed served"
+    )
+    serving_notices: tuple[int, ...] = Field(default=(7, 12), description="days after which he is reminded")
     claim_seconds: float = Field(default=180, description="how long a polled document or a claimed delivery is held")
 
     @field_validator("database_url")
@@ -60,6 +64,13 @@ class Settings(BaseSettings):
         if not (host and colon and port.isdecimal() and int(port) < 65536):
             raise ValueError("write ADDRESS:PORT, such as 127.0.0.1:8080 or [::1]:8080")
         return listen
+
+    @model_validator(mode="after")
+    def _notices_in_the_period(self) -> Settings:
+        days = self.serving_notices
+        if list(days) != sorted(set(days)) or any(not 0 < day < self.serving_days for day in days):
+            raise ValueError(f"serving_notices: write rising days between 1 and serving_days ({self.serving_days}), such as [7, 12]")
+        return self
 
     @property
     def database(self) -> str:

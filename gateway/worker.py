@@ -23,6 +23,7 @@ log = structlog.get_logger("brama.worker")
 POLL = 0.2  # seconds between looks into an empty queue
 AT_ONCE = 16  # deliveries in work at once
 SWEEP = timedelta(minutes=1)
+SERVE = timedelta(seconds=5)
 LOST_CLAIMS = 5  # workers that may be lost over one message before a person must look at it
 
 
@@ -33,10 +34,12 @@ class Worker:
         self._shop, self._now, self._at_once = shop, now, at_once
         self._running: set[asyncio.Task[None]] = set()
         self._swept_at: datetime | None = None
+        self._served_at: datetime | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
             self._sweep()
+            self._serve()
             if not self._claim():
                 await self._rest(stop)
         if self._running:
@@ -52,6 +55,21 @@ class Worker:
             self._shop.forget_nonces(at)
         except (StoreBusy, OperationalError):
             log.warning("sweep_put_off")
+
+    def _serve(self) -> None:
+        """Remind of, and end, what is held too long: every few seconds, and at once again while there is more."""
+        if (lapses := self._shop.lapses) is None:
+            return
+        at = self._now()
+        if self._served_at is not None and at - self._served_at < SERVE:
+            return
+        try:
+            self._served_at = None if lapses.run(at) else at
+        except (StoreBusy, OperationalError):
+            log.warning("serving_put_off")
+        except Exception:
+            self._served_at = at
+            log.exception("serving_failed")  # deliveries go on; the next round tries again
 
     def _claim(self) -> int:
         free = self._at_once - len(self._running)

@@ -55,7 +55,8 @@ def decide(facts: Facts, permission: str, party: str | None, at: datetime, sende
     for way in _ways(facts):
         obstacle = _obstacle(way, permission, at) or _other_sender(way, person, sender)
         if obstacle is None:
-            return Granted(tuple(link.words for link in way), person.id_sisc, facts.party.id_sisc, facts.generation)
+            agency = way[0].principal if len(way) == 2 else None
+            return Granted(tuple(link.words for link in way), person.id_sisc, facts.party.id_sisc, facts.generation, agency)
         if nearest is None or obstacle.nearness > nearest.nearness:
             nearest = obstacle
     about = {"person": person.name, "party": named, "permission": permission}

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Row, Select, String, bindparam, select, union_all
+from sqlalchemy import Row, Select, String, bindparam, literal, select, union_all
 from sqlalchemy.engine import Connection
 
 from gateway.database import generation
@@ -49,7 +49,7 @@ class Entity:
 @dataclass(frozen=True, slots=True)
 class Link:
     """One representation; holds in [valid_from, valid_to) and before `ended_at`. `words` say who acts for whom, `names` are
-    the identifiers and the idSISC of the one acted for."""
+    the identifiers and the idSISC of the one acted for, `principal` is that idSISC."""
 
     representation_id: int
     words: str
@@ -58,6 +58,7 @@ class Link:
     ended_at: datetime | None
     rights: frozenset[str]
     names: frozenset[str] = frozenset()
+    principal: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +93,11 @@ _LINK = (
     representations.c.ended_at,
 )
 TO_PARTY = union_all(
-    select(*_LINK, entities.c.name)
+    select(*_LINK, entities.c.name, entities.c.id_sisc)
     .select_from(representations.join(entities, entities.c.entity_id == representations.c.agency_id))
     .where(representations.c.principal_id == bindparam("party"))
     .where(representations.c.agency_id.is_not(None)),  # lets the index of agency links serve
-    select(*_LINK, bindparam("name", type_=String).label("name"))
+    select(*_LINK, bindparam("name", type_=String).label("name"), literal("").label("id_sisc"))
     .where(representations.c.person_id == bindparam("person"))
     .where(representations.c.principal_id == bindparam("party")),
 )
@@ -154,7 +155,7 @@ def _party(connection: Connection, party: str | None) -> Entity | None:
 
 def _links(connection: Connection, person: Person, party: Entity) -> tuple[tuple[Link, ...], tuple[tuple[Link, Link], ...]]:
     rows = connection.execute(TO_PARTY, {"person": person.person_id, "party": party.entity_id, "name": person.name}).all()
-    agencies = {row.agency_id: row.name for row in rows if row.agency_id is not None}
+    agencies = {row.agency_id: (row.name, row.id_sisc) for row in rows if row.agency_id is not None}
     firsts: list[Row[int, int | None, int, datetime, datetime | None, datetime | None]] = []
     if agencies:
         firsts = list(connection.execute(TO_AGENCIES, {"person": person.person_id, "agencies": sorted(agencies)}).all())
@@ -163,16 +164,15 @@ def _links(connection: Connection, person: Person, party: Entity) -> tuple[tuple
     rights = _rights(connection, [row.representation_id for row in (*seconds, *firsts)])
     names = _names(connection, {party.entity_id, *reachable})
 
-    def link(row: Row[*tuple[object, ...]], representative: str, principal: str) -> Link:
+    def link(row: Row[*tuple[object, ...]], representative: str, principal: str, id_sisc: str) -> Link:
         words = f"representation {row.representation_id}: {representative} -> {principal}"
         held = frozenset(rights.get(row.representation_id, ()))
-        return Link(
-            row.representation_id, words, row.valid_from, row.valid_to, row.ended_at, held, frozenset(names.get(row.principal_id, ()))
-        )
+        known = frozenset(names.get(row.principal_id, ()))
+        return Link(row.representation_id, words, row.valid_from, row.valid_to, row.ended_at, held, known, id_sisc)
 
-    direct = tuple(link(row, person.name, party.name) for row in seconds if row.agency_id is None)
+    direct = tuple(link(row, person.name, party.name, party.id_sisc) for row in seconds if row.agency_id is None)
     chains = tuple(
-        (link(first, person.name, agencies[first.principal_id]), link(second, second.name, party.name))
+        (link(first, person.name, *agencies[first.principal_id]), link(second, second.name, party.name, party.id_sisc))
         for first in firsts
         for second in seconds
         if second.agency_id == first.principal_id

@@ -1,10 +1,12 @@
 """The grammar of permissions.
 
-    needed  = system "/" document          NCTS2/CC015C    what a document's profile asks for
-    granted = needed | system "/*" | "*"   one document, all of a system, everything
+    needed  = system "/" document                  NCTS2/CC015C    what a document's profile asks for
+    granted = needed | system "/*" | "*" | named   one document, all of a system, every document of every system
+    named   = "read-all-employees"                 reading what anybody sent in the same context
 
 `system` is a system code as in the catalogue, `document` the local name of the root element; both are compared as they
-stand. A later third part (an act such as read) will extend both forms; what is granted without it will mean submit.
+stand. They mean sending; reading what one sent oneself needs the representation alone. A named permission is about no
+document, so it must stand in the representation by its name: not even `*` includes it.
 """
 
 from __future__ import annotations
@@ -17,10 +19,13 @@ _NEEDED = re.compile(rf"{_PART}/{_PART}")
 _GRANTED = re.compile(rf"\*|{_PART}/(\*|{_PART})")
 LONGEST = 100
 
+READ_ALL_EMPLOYEES = "read-all-employees"
+NAMED = frozenset({READ_ALL_EMPLOYEES})
+
 
 def is_granted_form(text: str) -> bool:
     """Whether a representation may carry this permission."""
-    return len(text) <= LONGEST and _GRANTED.fullmatch(text) is not None
+    return text in NAMED or (len(text) <= LONGEST and _GRANTED.fullmatch(text) is not None)
 
 
 def covers(granted: Set[str], needed: str) -> bool:

@@ -132,7 +132,7 @@ NOWHEN = datetime.fromisoformat("1900-01-01T00:00:00+00:00")
 def _right(fields: Fields, place: str, item: object) -> str:
     if isinstance(item, str) and is_granted_form(item):
         return item
-    fields.problem("a permission is SYSTEM/DOCUMENT, SYSTEM/* or *", place.removeprefix(f"{fields.place}."))
+    fields.problem("a permission is SYSTEM/DOCUMENT, SYSTEM/*, * or read-all-employees", place.removeprefix(f"{fields.place}."))
     return ""
 
 

@@ -14,8 +14,10 @@ from uuid import uuid4
 
 from lxml import etree
 
+from gateway.collection import Found, Search, Wanted
 from gateway.endpoints.soap.contract import CHANNEL, PULL
 from gateway.endpoints.soap.door import HttpReply, SoapDoor
+from gateway.errors import Rejected
 from gateway.message import Received, Recorded
 from gateway.settings import Settings
 
@@ -91,8 +93,16 @@ def accept_body(inner: str | None = None) -> str:
     return f'<p:AcceptDocumentRequest xmlns:p="{PULL}"><document xmlns="{CHANNEL}">{inner}</document></p:AcceptDocumentRequest>'
 
 
-def next_body() -> str:
-    return f'<GetNextDocumentRequest xmlns="{PULL}"/>'
+def next_body(inner: str = "") -> str:
+    return f'<GetNextDocumentRequest xmlns="{PULL}">{inner}</GetNextDocumentRequest>'
+
+
+def sisc_body(inner: str = "") -> str:
+    return f'<GetNextDocumentSiscRequest xmlns="{PULL}">{inner}</GetNextDocumentSiscRequest>'
+
+
+def documents_body(inner: str = "") -> str:
+    return f'<GetDocumentsRequest xmlns="{PULL}">{inner}</GetDocumentsRequest>'
 
 
 def envelope(body: str | None = None, headers: str | None = None, *, soap: str = SOAP) -> bytes:
@@ -148,6 +158,9 @@ class Gate:
         self.waiting: list[Waiting] = []
         self.settled: list[tuple[str, str, int]] = []
         self.polls: list[tuple[int, str]] = []
+        self.asked: list[Wanted | Search] = []
+        self.found = Found()
+        self.spent: set[tuple[int, str]] = set()  # nonces used up by calls that came to nothing
         self.error: Exception | None = None
         self.accounts = KnownAccounts(
             {
@@ -166,11 +179,27 @@ class Gate:
         self.received.append(received)
         return Recorded(received.sys_ref)
 
-    async def next(self, account_id: int, nonce: str, at: datetime) -> Waiting | None:
+    async def next(self, account_id: int, wanted: Wanted, nonce: str, at: datetime) -> Waiting | None:
         if self.error:
             raise self.error
         self.polls.append((account_id, nonce))
+        self.asked.append(wanted)
         return self.waiting.pop(0) if self.waiting else None
+
+    async def next_sisc(self, account_id: int, wanted: Wanted, nonce: str, at: datetime) -> Waiting | None:
+        return await self.next(account_id, wanted, nonce, at)
+
+    async def documents(self, account_id: int, search: Search, nonce: str, at: datetime) -> Found:
+        if self.error:
+            raise self.error
+        self.polls.append((account_id, nonce))
+        self.asked.append(search)
+        return self.found
+
+    async def spend(self, account_id: int, nonce: str, at: datetime) -> None:
+        if (account_id, nonce) in self.spent:
+            raise Rejected("token.refused")
+        self.spent.add((account_id, nonce))
 
     async def collected(self, document_id: str, claim: int) -> None:
         self.settled.append(("collected", document_id, claim))

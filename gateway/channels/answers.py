@@ -19,8 +19,10 @@ from sqlalchemy import Select, and_, insert, select, text, update
 from sqlalchemy.engine import Connection
 
 from gateway.channels.correlation import Lookup, lookups
+from gateway.channels.official import OfficialReceipts
 from gateway.channels.queue import fingerprint
-from gateway.channels.tables import dead_letters, deliveries
+from gateway.channels.servings import ServingDesk, is_held
+from gateway.channels.tables import dead_letters, deliveries, servings
 from gateway.database import LOCK_LIMIT, AnyRow, Database
 from gateway.errors import Failed, GatewayError
 from gateway.message import Answer, Replied
@@ -34,31 +36,40 @@ from gateway.storage.tables import messages
 class AnswerDesk:
     """Attaches answers to their messages, or keeps them for a person."""
 
-    def __init__(self, database: Database, profiles: Profiles, *, patience: float = LOCK_LIMIT) -> None:
-        """`patience`: seconds to wait for the write lock; every method raises StoreBusy after it."""
+    def __init__(
+        self,
+        database: Database,
+        profiles: Profiles,
+        servings: ServingDesk | None = None,
+        receipts: OfficialReceipts | None = None,
+        *,
+        patience: float = LOCK_LIMIT,
+    ) -> None:
+        """`servings` holds what must be served (without it such an answer is refused), `receipts` gives the UPO of a system that
+        gives none. `patience`: seconds to wait for the write lock; every method raises StoreBusy after it."""
         self._database, self._profiles, self._patience = database, profiles, patience
+        self._servings, self._receipts = servings, receipts
 
     def attach(self, answer: Answer, at: datetime) -> Replied:
-        """See the port `Answers`. The same bytes for the same message are attached once."""
+        """See the port `Answers`. The same bytes for the same message are attached once. What must be served is held, and its UPD
+        goes into the mailbox in its place."""
         name = answer.root.rpartition("}")[2]
         with self._database.writing(self._patience) as connection:
             message = _match(connection, answer)
+            if self._receipts is not None:  # an answer proves that the system has the message: its receipt goes first
+                self._receipts.issue(connection, message.id, answer.system, at)
             document_id = str(uuid4())
-            new = mailbox.put(
-                connection,
-                account_id=message.account_id,
-                message=message.id,
-                document_id=document_id,
-                kind=name,
-                filename=f"{name}_{_UNSAFE.sub('-', answer.keys.message_id or document_id)}.xml",
-                digest=hashlib.sha256(answer.content).digest(),
-                content=answer.content,
-                at=at,
-            )
+            filename = f"{name}_{_UNSAFE.sub('-', answer.keys.message_id or document_id)}.xml"
+            new = (self._hold if answer.served else _put)(connection, message, answer, document_id, filename, at)
             if new:
                 self._follow(connection, message.id, answer, at)
                 store.remember(connection, message.id, at, "answer", "ok", f"{name} -> {answer.state or 'no change of state'}")
         return Replied(message.sys_ref, document_id, repeat=not new)
+
+    def _hold(self, connection: Connection, message: AnyRow, answer: Answer, document_id: str, filename: str, at: datetime) -> bool:
+        if self._servings is None:  # given without a UPD it would be served to nobody's knowledge
+            raise Failed("reply.not_servable", root=answer.root.rpartition("}")[2], system=answer.system)
+        return self._servings.hold(connection, message, answer, document_id, filename, at)
 
     def _follow(self, connection: Connection, message: int, answer: Answer, at: datetime) -> None:
         """The flow state; an answer also proves that a delivery in doubt had arrived."""
@@ -98,9 +109,23 @@ class AnswerDesk:
             )
 
 
+def _put(connection: Connection, message: AnyRow, answer: Answer, document_id: str, filename: str, at: datetime) -> bool:
+    digest = hashlib.sha256(answer.content).digest()
+    return not is_held(connection, message.id, digest) and mailbox.put(
+        connection,
+        message=message.id,
+        document_id=document_id,
+        kind=answer.root.rpartition("}")[2],
+        filename=filename,
+        digest=digest,
+        content=answer.content,
+        at=at,
+    )
+
+
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")  # in a file name that somebody else's identifier enters
 _ACCEPTED = text("messages.state = 'accepted'")  # literally so, or SQLite does not see that the partial index serves
-_COLUMNS = {"message_id": messages.c.business_id, "lrn": messages.c.lrn, "mrn": messages.c.mrn}
+_COLUMNS = {"message_id": messages.c.business_id, "lrn": messages.c.lrn, "mrn": messages.c.mrn, "sys_ref": messages.c.sys_ref}
 
 
 def _match(connection: Connection, answer: Answer) -> AnyRow:
@@ -121,15 +146,13 @@ def _match(connection: Connection, answer: Answer) -> AnyRow:
 
 def _candidates(sought: Lookup) -> Select[*tuple[Any, ...]]:
     """The accepted messages this look-up finds, the last accepted first."""
-    return (
-        select(messages)
-        .where(_ACCEPTED, _COLUMNS[sought.field] == sought.value, messages.c.sender == sought.sender)
-        .order_by(messages.c.id.desc())
-    )
+    found = select(messages).where(_ACCEPTED, _COLUMNS[sought.field] == sought.value).order_by(messages.c.id.desc())
+    return found if sought.sender is None else found.where(messages.c.sender == sought.sender)
 
 
 def _already_given(connection: Connection, answer: Answer, candidates: Sequence[int]) -> AnyRow | None:
     """The message that has these very bytes: an answer sent again belongs there, also when a later message shares its LRN."""
     digest = hashlib.sha256(answer.content).digest()
-    given = select(messages).join(mailbox_table, mailbox_table.c.message == messages.c.id)
-    return connection.execute(given.where(messages.c.id.in_(candidates), mailbox_table.c.digest == digest).limit(1)).first()
+    lying = select(mailbox_table.c.message).where(mailbox_table.c.message.in_(candidates), mailbox_table.c.digest == digest)
+    held = select(servings.c.message).where(servings.c.message.in_(candidates), servings.c.digest == digest)
+    return connection.execute(select(messages).where(messages.c.id.in_(lying.union_all(held))).limit(1)).first()

@@ -1,8 +1,7 @@
 """The transactional outbox: message, receipt, history, outbox row, repeat key and nonce in ONE transaction.
 
-What waits when the event loop comes round is committed together (facts: 16 rows a commit cost a third of one), in
-line, because a writer thread would wake for every message and break the batches. The statements are those of the
-tables, compiled once; SQLAlchemy's per-call cost would be more than all XML and crypto work of a message together.
+The commits are shared (`group_commit`). The statements are those of the tables, compiled once; SQLAlchemy's per-call
+cost would be more than all XML and crypto work of a message together.
 """
 
 from __future__ import annotations
@@ -10,20 +9,19 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any
 from uuid import uuid4
 
-import structlog
 from sqlalchemy import Table, insert
 from sqlalchemy.dialects import sqlite
 
+from gateway.channels import servings
 from gateway.channels.tables import deliveries
-from gateway.database import LOCK_LIMIT, MICROSECOND, Database, StoreBusy, to_micros
-from gateway.errors import Deferred, Failed, Rejected
+from gateway.database import MICROSECOND, Database, to_micros
+from gateway.errors import Rejected
 from gateway.message import (
     Accepted,
     BusinessKeys,
@@ -33,17 +31,17 @@ from gateway.message import (
     Receipt,
     Received,
     Recorded,
+    Serving,
     SignatureReport,
     Signer,
     StepTime,
 )
 from gateway.ports import Conflict, Profiles, Stale
+from gateway.storage.group_commit import GroupCommit
+from gateway.storage.mailbox import WAIT
 from gateway.storage.messages import steps_json
-from gateway.storage.tables import attachments, collections, contents, history, mailbox, messages
-
-log = structlog.get_logger("brama.store")
-
-BATCH = 64
+from gateway.storage.tables import attachments, contents, history, mailbox, messages
+from gateway.storage.trays import Trays
 
 
 def _sql(table: Table, *columns: str) -> str:
@@ -63,13 +61,19 @@ class _Waiting:
     document_type: DocumentType
     keys: BusinessKeys
     generation: int | None
+    granted: Granted | None
     code: str | None
     detail: str
     evidence: str
     receipt: Receipt
     timeline: tuple[StepTime, ...]
     judged_at: datetime
+    serving: Serving | None
     future: asyncio.Future[Recorded]
+
+    @property
+    def name(self) -> str:
+        return self.received.sys_ref
 
     @classmethod
     def of(cls, judged: Judged, judged_at: datetime, future: asyncio.Future[Recorded]) -> _Waiting:
@@ -79,32 +83,32 @@ class _Waiting:
             document_type=identified.document_type,
             keys=judged.authorized.verified.keys if isinstance(judged, Accepted) else BusinessKeys(),
             generation=judged.generation,
+            granted=judged.authorized.decision if isinstance(judged, Accepted) else None,
             code=None if isinstance(judged, Accepted) else judged.reason.code,
             detail="" if isinstance(judged, Accepted) else judged.reason.text("en"),
             evidence=_evidence(judged),
             receipt=judged.receipt,
             timeline=judged.timeline,
             judged_at=judged_at,
+            serving=judged.authorized.verified.serving if isinstance(judged, Accepted) else None,
             future=future,
         )
 
 
-class SqliteCommitter:
+class SqliteCommitter(GroupCommit[_Waiting, Recorded]):
     """Group commit on SQLite. One instance per process, used from its event loop only."""
 
     def __init__(self, database: Database, profiles: Profiles, now: Callable[[], datetime], *, bound: int, token_window: float) -> None:
-        self._database, self._profiles, self._now = database, profiles, now
-        self._bound, self._nonce_life = bound, timedelta(seconds=2 * token_window)
-        self._waiting: list[_Waiting] = []
-        self._scheduled = False
-        self._connection: sqlite3.Connection | None = None
+        super().__init__(database, bound=bound)
+        self._profiles, self._now = profiles, now
+        self._nonce_life = timedelta(seconds=2 * token_window)
+        self._trays = Trays()
         self._insert = {
             "messages": _sql(messages),
             "contents": _sql(contents),
             "attachments": _sql(attachments),
             "history": _sql(history),
             "mailbox": _sql(mailbox),
-            "collections": _sql(collections, "document", "account_id", "created_at", "claim"),
             "deliveries": _sql(
                 deliveries, "message", "system", "state", "due_at", "deadline_at", "deadline_seconds", "attempts", "fence", "flow_state"
             ),
@@ -112,47 +116,9 @@ class SqliteCommitter:
 
     async def record(self, judged: Judged) -> Recorded:
         """See the port `Committer`."""
-        if len(self._waiting) >= self._bound:
-            raise Deferred("receive.busy", seconds=1)
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Recorded] = loop.create_future()
-        self._waiting.append(_Waiting.of(judged, self._now(), future))
+        entry = _Waiting.of(judged, self._now(), self._future())
         del judged
-        if not self._scheduled:
-            self._scheduled = True
-            loop.call_soon(self._gather, 1)
-        return await future
-
-    def _gather(self, turns: int) -> None:
-        """Let calls that are being read in this turn of the loop join the batch; adds no timer and so no idle latency."""
-        if turns and len(self._waiting) < BATCH:
-            asyncio.get_running_loop().call_soon(self._gather, turns - 1)
-            return
-        batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
-        self._scheduled = bool(self._waiting)
-        if self._scheduled:
-            asyncio.get_running_loop().call_soon(self._gather, 0)
-        self._settle(batch, self._commit_together(batch))
-
-    def _settle(self, batch: list[_Waiting], outcomes: list[Recorded | Exception]) -> None:
-        for entry, outcome in zip(batch, outcomes, strict=True):
-            if entry.future.done():
-                continue  # the caller went away; what was committed stays and a repeat finds it
-            if isinstance(outcome, Exception):
-                entry.future.set_exception(outcome)
-            else:
-                entry.future.set_result(outcome)
-
-    def _commit_together(self, batch: list[_Waiting]) -> list[Recorded | Exception]:
-        try:
-            return self._transaction(batch)
-        except Exception as error:  # whatever it was, every caller in the batch must hear of it
-            if _is_busy(error):  # row by row would wait as often as there are rows, with the event loop standing still
-                log.error("store_busy", batch=len(batch))
-                return [Deferred("record.store_unavailable") for _ in batch]
-            if len(batch) == 1:
-                return [self._read_back(batch[0]) or _told(batch[0], error)]
-        return [self._read_back(entry) or self._commit_together([entry])[0] for entry in batch]  # so that nobody gets another's error
+        return await self._enqueue(entry)
 
     def _read_back(self, entry: _Waiting) -> Recorded | None:
         """What failed may yet be in the store: a commit whose answer was lost."""
@@ -163,42 +129,11 @@ class SqliteCommitter:
             return None  # then nothing is promised
         return Recorded(sys_ref) if found else None
 
-    def _transaction(self, batch: list[_Waiting]) -> list[Recorded | Exception]:
-        self._database.lock.acquire(LOCK_LIMIT)
-        try:
-            cursor = self._cursor()
-            try:
-                cursor.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError as error:  # for the whole batch: row by row each would wait for it again
-                raise StoreBusy from error
-            try:
-                outcomes = self._write(cursor, batch)
-                cursor.execute("COMMIT")
-            except BaseException:
-                self._roll_back(cursor)
-                raise
-            return outcomes
-        finally:
-            self._database.lock.release()
-
     def _roll_back(self, cursor: sqlite3.Cursor) -> None:
-        """Where even that fails, the connection is given up: left inside its transaction it could never begin another."""
-        try:
-            if cursor.connection.in_transaction:
-                cursor.execute("ROLLBACK")
-        except sqlite3.Error:
-            cursor.connection.close()
-            self._connection = None
+        self._trays.forget()
+        super()._roll_back(cursor)
 
-    def _cursor(self) -> sqlite3.Cursor:
-        if self._connection is None:
-            raw: Any = self._database.engine.raw_connection()
-            self._connection = raw.driver_connection
-            raw.detach()  # from the pool: this connection is the committer's own
-            self._connection.execute(f"PRAGMA busy_timeout={int(LOCK_LIMIT * 1000)}")
-        return self._connection.cursor()
-
-    def _write(self, cursor: sqlite3.Cursor, batch: list[_Waiting]) -> list[Recorded | Exception]:
+    def _write(self, cursor: sqlite3.Cursor, batch: Sequence[_Waiting]) -> list[Recorded | Exception]:
         row = cursor.execute("SELECT number FROM generations WHERE kind = 'registry'").fetchone()
         generation = row[0] if row else 0
         outcomes: list[Recorded | Exception] = []
@@ -220,6 +155,8 @@ class SqliteCommitter:
             raise Rejected("receive.message_id_reused")
         if first is None and same_key is not None:
             raise Conflict(Rejected("validate.duplicate_key", key=keys.message_id, sender=keys.sender, sys_ref=same_key))
+        if first is None and entry.serving is not None:
+            servings.check_open(cursor, entry.serving, received.caller.account_id, received.received_at)
         self._use_nonce(cursor, received)
         if first is not None:
             return Recorded(first, repeat=True)
@@ -268,6 +205,7 @@ class SqliteCommitter:
             (
                 received.sys_ref,
                 account,
+                self._tray(cursor, entry),
                 received.door,
                 received_at,
                 "accepted" if accepted else "refused",
@@ -293,36 +231,42 @@ class SqliteCommitter:
         steps = self._steps(entry, received)
         cursor.execute(self._insert["history"], (message, received_at, "accept", entry.code or "ok", entry.detail, steps))
         now = to_micros(self._now())
-        self._insert_receipt(cursor, message, account, received, entry.receipt, now)
-        if accepted:
+        receipt = entry.receipt  # its digest is the message's: one receipt a message, whatever its bytes
+        self._insert_mail(
+            cursor, (str(uuid4()), account, message, receipt.kind, f"{receipt.kind}.xml", received.digest, receipt.content, now)
+        )
+        if entry.serving is not None:
+            self._release(cursor, entry.serving, message, received, now)
+        elif accepted:
             deadline = self._profiles.system(document_type.system).retry.deadline
             cursor.execute(
                 self._insert["deliveries"], (message, document_type.system, "due", now, now + int(deadline * 1e6), deadline, 0, 0, None)
             )
 
-    def _insert_receipt(
-        self, cursor: sqlite3.Cursor, message: int | None, account: int, received: Received, receipt: Receipt, now: int
-    ) -> None:
-        digest = received.digest  # of the message: one receipt a message, whatever its bytes
-        cursor.execute(
-            self._insert["mailbox"], (str(uuid4()), account, message, receipt.kind, f"{receipt.kind}.xml", digest, receipt.content, now)
-        )
-        cursor.execute(self._insert["collections"], (cursor.lastrowid, account, now, 0))
+    def _tray(self, cursor: sqlite3.Cursor, entry: _Waiting) -> int:
+        account, system, granted = entry.received.caller.account_id, entry.document_type.system, entry.granted
+        if granted is None:
+            return self._trays.of_nobody(cursor, account, system)
+        return self._trays.find(cursor, (account, granted.party, granted.agency or "", granted.person, system))
+
+    def _insert_mail(self, cursor: sqlite3.Cursor, mail: tuple[object, ...]) -> None:
+        """`mail` is a row of the mailbox: its third value is the message, its last one the time."""
+        cursor.execute(self._insert["mailbox"], mail)
+        cursor.execute(WAIT, {"document": cursor.lastrowid, "at": mail[-1], "message": mail[2]})
+
+    def _release(self, cursor: sqlite3.Cursor, serving: Serving, proof: int | None, received: Received, now: int) -> None:
+        """A signed UPD sets the document free that was held for it."""
+        free = servings.release(cursor, serving, proof, received.received_at)
+        detail = f"{serving.certificate_id} is signed (sysRef {received.sys_ref}); {free.filename} goes into the mailbox"
+        cursor.execute(self._insert["history"], (free.message, now, "serve", "signed", detail, "[]"))
+        if not free.lies_there:
+            mail = (free.document_id, free.account_id, free.message, free.kind, free.filename, free.digest, free.content)
+            self._insert_mail(cursor, (*mail, now + 1))  # behind the UPP, which came in the same transaction
 
     def _steps(self, entry: _Waiting, received: Received) -> str:
         waited = (self._now() - entry.judged_at) // MICROSECOND
         record = StepTime("record", (entry.judged_at - received.received_at) // MICROSECOND, waited, "ok")
         return steps_json((*entry.timeline, record))
-
-
-def _is_busy(error: Exception) -> bool:
-    code = getattr(error, "sqlite_errorcode", 0)
-    return isinstance(error, StoreBusy) or code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-
-
-def _told(entry: _Waiting, error: Exception) -> Exception:
-    log.error("not_recorded", sys_ref=entry.received.sys_ref, exc_info=error)
-    return Deferred("record.store_unavailable") if isinstance(error, sqlite3.Error) else Failed("unexpected", kind=type(error).__name__)
 
 
 def _evidence(judged: Judged) -> str:

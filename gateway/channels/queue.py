@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import and_, case, insert, or_, select, text, update
 from sqlalchemy.engine import Connection
 
+from gateway.channels.official import OfficialReceipts
 from gateway.channels.tables import dead_letters, deliveries, requests
 from gateway.database import AnyRow, Database
 from gateway.errors import GatewayError
@@ -35,10 +36,10 @@ def fingerprint(system: str, code: str, detail: str) -> str:
 
 
 class DatabaseChannel:
-    """The queue of deliveries. `claim_seconds` is the lease."""
+    """The queue of deliveries. `claim_seconds` is the lease; `receipts` gives the UPO of a system that gives none."""
 
-    def __init__(self, database: Database, *, claim_seconds: float) -> None:
-        self._database = database
+    def __init__(self, database: Database, *, claim_seconds: float, receipts: OfficialReceipts | None = None) -> None:
+        self._database, self._receipts = database, receipts
         self._lease = timedelta(seconds=claim_seconds)
 
     def claim(self, limit: int, at: datetime) -> list[Job]:
@@ -104,6 +105,8 @@ class DatabaseChannel:
                 .values(state="delivered", ended_at=at, claimed_until=None, flow_state=row.flow_state or flow_state)
             )
             store.remember(connection, row.message, _begun(timeline, at), "deliver", "ok", detail, timeline)
+            if self._receipts is not None:
+                self._receipts.issue(connection, row.message, job.system, at)
 
     def later(self, job: Job, error: GatewayError, policy: RetryPolicy, at: datetime, timeline: Sequence[StepTime]) -> None:
         """Try again after the back-off (or what the target asked for, if that is longer); give up when that is past the

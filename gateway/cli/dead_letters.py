@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import click
 
 from adapters.answers import read_answer
-from gateway.bootstrap import load_profiles
+from gateway.bootstrap import SystemClock, load_profiles, open_office
 from gateway.channels import dead_letters as desk
 from gateway.channels.answers import AnswerDesk
 from gateway.cli.opening import open_store
@@ -111,10 +111,14 @@ def _retry(database: Database, number: int) -> bool:
         letter: Any = desk.shown(connection, number)
         content = desk.answer(connection, number)
     if content is not None:
-        profiles = load_profiles(Settings())
+        settings = Settings()
+        profiles = load_profiles(settings)
+        # without the key folder only what must be served, or receipted by us, is left alone
+        office = open_office(settings, database, profiles, SystemClock()) if (settings.keys / "seal.key").exists() else None
+        served, receipts = (office.servings, office.receipts) if office else (None, None)
         try:
             found = read_answer(profiles.system(letter.system), HardenedParser(), content)
-            AnswerDesk(database, profiles, patience=PATIENCE).attach(found, at)
+            AnswerDesk(database, profiles, served, receipts, patience=PATIENCE).attach(found, at)
         except Failed:
             return False
     with database.writing() as connection:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import Any, BinaryIO
 
 import click
 
+from gateway.channels import servings
 from gateway.channels.queue import status
 from gateway.cli.opening import open_store
 from gateway.cli.output import WARSAW, as_json, milliseconds, table
@@ -65,6 +66,7 @@ def show(sys_ref: str, json_: bool) -> None:
             click.secho(f"brama: there is no message {sys_ref}; `brama messages list` shows the newest", fg="red", err=True)
             sys.exit(1)
         shown = _summary(connection, row)
+        shown["served"] = [_serving(s) for s in servings.listed(connection, message=row.id)]
         shown["documents"] = [dict(d._mapping) for d in store.documents(connection, row.id)]
         shown["timeline"] = [
             {"at": e.at, "event": e.event, "outcome": e.outcome, "detail": e.detail, "steps": [_step(s) for s in e.steps]}
@@ -74,6 +76,67 @@ def show(sys_ref: str, json_: bool) -> None:
         as_json(shown)
         return
     _print(shown)
+
+
+@messages.command()
+@click.option("--all", "everything", is_flag=True, help="Also what was signed for, and what was deemed served.")
+@click.option("--json", "json_", is_flag=True, help="Print JSON.")
+@plainly
+def held(everything: bool, json_: bool) -> None:
+    """Official documents that wait until their addressee has signed the UPD."""
+    with open_store().reading() as connection:
+        rows = [_serving(row) for row in servings.listed(connection, everything=everything)]
+    if json_:
+        as_json(rows)
+        return
+    headings = ("certificate", "document", "addressee", "state", "issued_at", "due_at", "notices", "sys_ref")
+    table(headings, [[row[h] or "" for h in headings] for row in rows])
+
+
+def _serving(row: Any) -> dict[str, Any]:
+    return {
+        "certificate": row.certificate_id,
+        "sys_ref": row.sys_ref,
+        "system": row.system,
+        "document": row.filename,
+        "addressee": row.addressee,
+        "permission": row.permission,
+        "state": row.state,
+        "issued_at": row.issued_at,
+        "due_at": row.due_at,
+        "notices": row.notices,
+        "closed_at": row.closed_at,
+        "signed_by": row.proof_sys_ref,
+    }
+
+
+@messages.command()
+@click.argument("certificate")
+@click.argument("name", required=False)
+@click.option("--output", type=click.File("wb"), help="Write the paper here instead of to the terminal.")
+@click.option("--json", "json_", is_flag=True, help="Print JSON: which papers there are.")
+@plainly
+def papers(certificate: str, name: str | None, output: BinaryIO | None, json_: bool) -> None:
+    """The papers of a held document, by the identifier of its UPD: `document`, `UPD`, `notice 1`..., `PND`.
+
+    With NAME the bytes of that one.
+    """
+    with open_store().reading() as connection:
+        found = servings.papers(connection, certificate)
+    chosen = [row for row in found if name is None or row.paper == name]
+    if not chosen:
+        known = f"its papers are: {', '.join(row.paper for row in found)}" if found else "`brama messages held --all` shows them"
+        click.secho(f"brama: there is no {name or 'paper'} of {certificate}; {known}", fg="red", err=True)
+        sys.exit(1)
+    if name is not None and not json_:
+        into = output or sys.stdout.buffer
+        into.write(chosen[0].content)
+        return
+    rows: list[dict[str, Any]] = [{"paper": row.paper, "made_at": row.made_at, "bytes": len(row.content)} for row in chosen]
+    if json_:
+        as_json(rows)
+    else:
+        table(("paper", "made_at", "bytes"), [list(row.values()) for row in rows])
 
 
 def _step(step: tuple[str, int, int, str]) -> dict[str, object]:
@@ -86,6 +149,9 @@ def _print(shown: dict[str, Any]) -> None:
     for name in ("system", "edition", "state", "code", "delivery", "flow", "mrn"):
         if shown[name]:
             click.echo(f"  {name:9} {shown[name]}")
+    for serving in shown["served"]:
+        until = f"{serving['due_at'].astimezone(WARSAW):%Y-%m-%d %H:%M}"
+        click.echo(f"  {serving['state']:9} {serving['document']} for {serving['addressee']} until {until} ({serving['certificate']})")
     click.secho("  times in Europe/Warsaw", dim=True)
     filed = [{"at": d["created_at"], "event": "mailbox", "outcome": "ok", "detail": d["filename"], "steps": []} for d in shown["documents"]]
     for entry in sorted([*shown["timeline"], *filed], key=lambda e: e["at"]):

@@ -15,6 +15,7 @@ from gateway.message import SignatureReport
 from gateway.security.certificates import Trust, load_anchors
 from gateway.security.revocation import NoRevocation
 from gateway.security.signatures import Policy, Verifier
+from gateway.security.structure import SIGNATURE
 from gateway.security.xml import HardenedParser
 
 #: Larger files are not read: the doors do not take them either.
@@ -23,10 +24,12 @@ MAX_BYTES = 64 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class _Verdict:
-    """One document: the report of a good signature, why it is none, or (in words) why it could not be judged."""
+    """One document: the report of a good signature, why it is none, or (in words) why it could not be judged. `before`: of the
+    signature that stood before it and is covered by it."""
 
     file: str
     outcome: SignatureReport | Rejected | str
+    before: SignatureReport | None = None
 
     @property
     def valid(self) -> bool | None:
@@ -43,7 +46,8 @@ class _Verdict:
         line |= {"signed": report.signed, "signer": signer.subject, "issuer": signer.issuer, "serial": str(signer.serial)}
         line |= {"fingerprint": signer.fingerprint, "algorithm": report.algorithm, "digest": report.digest_algorithm}
         claimed_at = report.claimed_at.isoformat() if report.claimed_at else None
-        return line | {"form": report.form, "claimed_at": claimed_at, "revocation": report.revocation}
+        line |= {"form": report.form, "claimed_at": claimed_at, "revocation": report.revocation}
+        return line if self.before is None else line | {"signed_before_by": self.before.signer.subject}
 
     def for_people(self) -> str:
         if isinstance(self.outcome, str):
@@ -52,7 +56,8 @@ class _Verdict:
             return f"{click.style('invalid', fg='red')}  {self.file}: {self.outcome.code}: {self.outcome.text('en')}"
         report = self.outcome
         signer = f"{report.signer.subject} ({report.form}, {report.algorithm}; revocation {report.revocation})"
-        return f"{click.style('valid', fg='green')}    {self.file}: {report.signed} signed by {signer}"
+        before = f", before him by {self.before.signer.subject}" if self.before else ""
+        return f"{click.style('valid', fg='green')}    {self.file}: {report.signed} signed by {signer}{before}"
 
 
 @click.group()
@@ -66,8 +71,9 @@ def signatures() -> None:
     "--trust", "trust", multiple=True, required=True, type=click.Path(path_type=Path), help="PEM or DER file, or folder, of trusted CAs"
 )
 @click.option("--at", "at", help="judge certificates as of this time (ISO 8601; without zone: UTC); default now")
+@click.option("--countersigned", is_flag=True, help="one more signature may stand before the last; both must be good (a UPD)")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object a line")
-def verify(files: tuple[Path, ...], trust: tuple[Path, ...], at: str | None, as_json: bool) -> None:
+def verify(files: tuple[Path, ...], trust: tuple[Path, ...], at: str | None, countersigned: bool, as_json: bool) -> None:
     """Say for each FILE whether its signature is good, what exactly it covers and who signed.
 
     Nothing is fetched. The signed part must be the root, or stand alone in its parent under a name that occurs once; what
@@ -84,7 +90,7 @@ def verify(files: tuple[Path, ...], trust: tuple[Path, ...], at: str | None, as_
     show_progress = len(files) > 20 and sys.stderr.isatty() and not sys.stdout.isatty()
     with click.progressbar(files, file=sys.stderr, hidden=not show_progress) as progress:
         for file in progress:
-            verdict = _judge(file, parser, verifier, moment)
+            verdict = _judge(file, parser, verifier, moment, countersigned)
             verdicts.append(verdict.valid)
             if verdict.valid is None:
                 click.echo(f"Error: {verdict.outcome}", err=True)
@@ -92,7 +98,7 @@ def verify(files: tuple[Path, ...], trust: tuple[Path, ...], at: str | None, as_
     sys.exit(2 if None in verdicts else 0 if all(verdicts) else 1)
 
 
-def _judge(file: Path, parser: HardenedParser, verifier: Verifier, at: datetime) -> _Verdict:
+def _judge(file: Path, parser: HardenedParser, verifier: Verifier, at: datetime, countersigned: bool) -> _Verdict:
     try:
         size = file.stat().st_size
         content = file.read_bytes() if size <= MAX_BYTES else b""
@@ -101,10 +107,13 @@ def _judge(file: Path, parser: HardenedParser, verifier: Verifier, at: datetime)
     try:
         if size > MAX_BYTES:
             raise Rejected("receive.too_large", size=size, limit=MAX_BYTES)
-        _, report = verifier.verify(verifier.set_aside(parser.parse(content)), at)
+        rest, report = verifier.verify(verifier.set_aside(parser.parse(content), countersigned), at)
+        before = None
+        if countersigned and next(rest.iter(SIGNATURE), None) is not None:  # as it was when the first one signed
+            _, before = verifier.verify(verifier.set_aside(rest), at)
     except Rejected as defect:
         return _Verdict(str(file), defect)
-    return _Verdict(str(file), report)
+    return _Verdict(str(file), report, before)
 
 
 def _moment(text: str | None) -> datetime:

@@ -27,6 +27,12 @@ GAUGES = (
     Gauge("brama_messages", "Messages in the store.", ("system", "state"), "SELECT system, state, count(*) FROM messages GROUP BY 1, 2"),
     Gauge("brama_deliveries", "Deliveries by state.", ("system", "state"), "SELECT system, state, count(*) FROM deliveries GROUP BY 1, 2"),
     Gauge(
+        "brama_servings",
+        "Official documents held for a UPD, signed for, or lapsed.",
+        ("system", "state"),
+        "SELECT system, state, count(*) FROM servings GROUP BY 1, 2",
+    ),
+    Gauge(
         "brama_dead_letters",
         "Dead letters that await a person.",
         ("system", "code"),

@@ -59,10 +59,16 @@ class Verifier:
         self._revocation = revocation
         self._policy = policy or Policy()
 
-    def set_aside(self, root: _Element) -> Candidate:
+    def set_aside(self, root: _Element, countersigned: bool = False) -> Candidate:
         """Take the signature out of `root` (changed in place, the tail text stays). The payload is `root` itself when the
-        whole document is signed, else a document of its own made of the signed element. A defect is kept for `verify`."""
+        whole document is signed, else a document of its own made of the signed element. A defect is kept for `verify`.
+
+        `countersigned`: of two signatures that end the document the first one is left where it is. It is then like any other
+        element, judged by nobody here and covered by the second: whoever asks for this must know what it has to be.
+        """
         signatures = list(islice(root.iter(SIGNATURE), MAX_SIGNATURES + 1))
+        if countersigned and len(signatures) == 2 and list(root)[-2:] == signatures:
+            del signatures[0]
         try:
             prepared = self._prepare(root, signatures)
         except Rejected as defect:

@@ -16,14 +16,15 @@ class NotAuthorized(Rejected):
 
 
 def authorize(verified: Verified, registry: Registry) -> Authorized:
-    """May this signer do this for the party named in the signed document? Raises NotAuthorized."""
+    """May this signer do this for the party named in the signed document; or, where the document confirms that something was
+    served, receive that for its addressee? Raises NotAuthorized."""
     identified = verified.validated.identified
-    received = identified.parsed.received
+    received, serving = identified.parsed.received, verified.serving
     decision = registry.authorize(
         received.caller.account_id,
         verified.report.signer.fingerprint,
-        identified.profile.permission,
-        verified.keys.party,
+        serving.permission if serving else identified.profile.permission,
+        serving.addressee if serving else verified.keys.party,
         received.received_at,
         verified.keys.sender,
     )

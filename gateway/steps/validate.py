@@ -21,7 +21,7 @@ def validate(identified: Identified, schemas: Schemas, verifier: Verifier) -> Va
     document_type, root, content = identified.document_type, identified.parsed.root, identified.parsed.received.content
     if schemas.foresees_signature(document_type):
         violations = schemas.validate(document_type, root, content)
-        candidate = verifier.set_aside(root)
+        candidate = verifier.set_aside(root, countersigned=bool(identified.profile.confirms))
     else:
         candidate = verifier.set_aside(root)
         violations = schemas.validate(document_type, candidate.payload, content)

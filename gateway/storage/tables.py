@@ -8,12 +8,28 @@ from gateway.database import Instant, metadata
 
 Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows itself only for INTEGER
 
+#: The trays of an account's mailbox: one for each context (the three idSISC grades) and system that its messages had. A grade
+#: that is not known is the empty text. A poll looks through trays, never through documents, so it costs the same in a full house.
+trays = Table(
+    "trays",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("account_id", BigInteger, nullable=False),
+    Column("person", String(50), nullable=False),  # 1st grade: who sent it
+    Column("agency", String(50), nullable=False),  # 2nd: the intermediary
+    Column("party", String(50), nullable=False),  # 3rd: the represented entity
+    Column("system", String(40), nullable=False),
+    UniqueConstraint("account_id", "party", "agency", "person", "system"),
+    Index("ix_trays_context", "party", "agency"),  # all employees' trays of one context
+)
+
 messages = Table(
     "messages",
     metadata,
     Column("id", Id, primary_key=True),
     Column("sys_ref", String(36), nullable=False, unique=True),
     Column("account_id", BigInteger, nullable=False),
+    Column("tray", Id, ForeignKey("trays.id"), nullable=False),  # where its receipt and its answers go
     Column("door", String(20), nullable=False),
     Column("received_at", Instant, nullable=False),
     Column("state", String(12), nullable=False),  # accepted | refused
@@ -117,21 +133,34 @@ mailbox = Table(
     UniqueConstraint("message", "digest"),  # an answer that comes twice is attached once
 )
 
-#: Who is reading what: apart from the bodies, one small row per document not yet collected or just claimed.
+#: Who is reading what: apart from the bodies, one small row per document. `account_id` and `tray` are those of its message.
 collections = Table(
     "collections",
     metadata,
     Column("document", Id, ForeignKey("mailbox.id"), primary_key=True),
     Column("account_id", BigInteger, nullable=False),
+    Column("tray", Id, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("claimed_until", Instant),
     Column("claim", BigInteger, nullable=False, server_default="0"),
     Column("collected_at", Instant),
+    # polling: from the account to the trays in which something waits, in each the oldest first
     Index(
         "ix_collections_waiting",
         "account_id",
+        "tray",
+        "created_at",
         "document",
         sqlite_where=text("collected_at IS NULL"),
         postgresql_where=text("collected_at IS NULL"),
+    ),
+    # GetDocuments by time; what is not collected yet it finds by the index above
+    Index(
+        "ix_collections_collected",
+        "tray",
+        "created_at",
+        "document",
+        sqlite_where=text("collected_at IS NOT NULL"),
+        postgresql_where=text("collected_at IS NOT NULL"),
     ),
 )

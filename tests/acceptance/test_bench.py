@@ -41,6 +41,22 @@ def test_a_quick_bench_prints_rates_and_the_ratio_to_the_floor(tmp_path: Path) -
     assert sum(size["steps"]["8"].values()) == pytest.approx(only["run"]["cpu"])
 
 
+@pytest.mark.timeout(120)
+def test_the_mailbox_part_reads_from_stores_that_the_loader_filled(tmp_path: Path) -> None:
+    file = tmp_path / "figures.json"
+    arguments = ["--quick", "--mailbox", "only", "--documents", "1,3000", "--json", str(file)]
+    done = subprocess.run([sys.executable, "-m", "bench", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"GetNextDocument: 3000 documents cost \d\.\d\d times what 1 cost", done.stdout)
+    written = json.loads(file.read_text())
+    assert [store["documents"] for store in written["reading"]] == [1, 3000]
+    for store in written["reading"]:
+        for kind in ("next", "empty", "search"):
+            assert store[kind]["calls"] == 50
+            assert 0 < store[kind]["p50"] <= store[kind]["p99"]
+            assert store[kind]["cpu"][0] > 50e-6
+
+
 def test_a_wrong_size_is_refused_with_the_sizes_there_are() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "bench", "--sizes", "7"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False

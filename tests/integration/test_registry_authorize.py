@@ -64,10 +64,11 @@ def test_chain_and_direct_name_their_links(engine: Engine) -> None:
     chain = ask(engine)
     assert isinstance(chain, Granted)
     assert chain.via == ("representation 1: Anna Przykładowa -> Agencja", "representation 2: Agencja -> Klient")
-    assert (chain.person, chain.party, chain.generation) == ("80010112340000000", CLIENT, 1)
+    assert (chain.person, chain.agency, chain.party, chain.generation) == ("80010112340000000", AGENCY, CLIENT, 1)
     direct = ask(engine, COMPANY, "AES/CC515C")
     assert isinstance(direct, Granted)
     assert direct.via == ("representation 3: Anna Przykładowa -> Firma",)
+    assert (direct.agency, direct.party) == (None, COMPANY)
 
 
 @pytest.mark.parametrize("party", [AGENCY, "7000000015"])

@@ -155,3 +155,23 @@ def test_every_path_of_ncts2_exists_in_the_published_schemas() -> None:
             for step in path.split("/"):
                 assert step in children(type_name), f"{root}: {path}"
                 type_name = children(type_name)[step]
+
+
+def test_a_served_answer_and_a_receipt_by_the_gateway() -> None:
+    text = GOOD.replace("[answers.CC060C]", "[answers.CC060C]\nserved = true\n#")
+    profile = read_profile(text.replace('receipt = "system"', 'receipt = "gateway"').encode(), "x.toml")
+    assert {root.rpartition("}")[2] for root, answer in profile.answers.items() if answer.served} == {"CC060C"}
+    assert profile.receipt == "gateway"
+    plain = read_profile(GOOD.encode(), "x.toml")
+    assert not any(answer.served for answer in plain.answers.values())
+    assert plain.receipt == "system"
+    with pytest.raises(Failed, match="receipt"):
+        read_profile(GOOD.replace('receipt = "system"', 'receipt = "nobody"').encode(), "x.toml")
+
+
+def test_the_channel_itself_is_no_customs_system() -> None:
+    profiles = Profiles.load()
+    assert "SEAP" not in {profile.system for profile in profiles}
+    assert profiles.system("SEAP").documents
+    with pytest.raises(Failed, match="SEAP is the channel itself"):
+        read_profile(GOOD.replace('system = "NCTS2"', 'system = "SEAP"').encode(), "x.toml")

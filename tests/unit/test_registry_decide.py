@@ -136,9 +136,14 @@ def test_the_reason_names_person_party_permission_link_and_date() -> None:
         assert "representation 1" not in text
 
 
-def test_granted_names_links_person_and_party() -> None:
-    granted = decide(replace(NO_WAY, chains=((link(1, "*"), link(2, "*")),)), NEEDED, PARTY, AT)
-    assert granted == Granted(("representation 1: X -> Y", "representation 2: X -> Y"), "80010112340000000", "PL852963741300000", 7)
+def test_granted_names_links_and_the_three_grades() -> None:
+    to_agency = replace(link(1, "*"), principal="PL700000001500000")
+    granted = decide(replace(NO_WAY, chains=((to_agency, link(2, "*")),)), NEEDED, PARTY, AT)
+    words = ("representation 1: X -> Y", "representation 2: X -> Y")
+    assert granted == Granted(words, "80010112340000000", "PL852963741300000", 7, "PL700000001500000")
+    direct = decide(FACTS, NEEDED, PARTY, AT)
+    assert isinstance(direct, Granted)
+    assert direct.agency is None
 
 
 def test_expiry_to_the_second_in_warsaw() -> None:

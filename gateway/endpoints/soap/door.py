@@ -15,15 +15,17 @@ from typing import Protocol, TypeVar
 
 import structlog
 
+from gateway.collection import Found, Search, Wanted
 from gateway.endpoints.http import After, HttpReply, text
 from gateway.endpoints.soap import reply
 from gateway.endpoints.soap.addressing import Addressing, read_addressing
 from gateway.endpoints.soap.contract import OPERATIONS, PULL, served
+from gateway.endpoints.soap.criteria import read_search, read_wanted
 from gateway.endpoints.soap.document import read_document
 from gateway.endpoints.soap.envelope import Element, Envelope, read_envelope, unreadable
 from gateway.endpoints.soap.reply import HandedOut
 from gateway.endpoints.soap.token import Accounts, Proven, check_timestamp, prove, read_token
-from gateway.errors import GatewayError, Rejected
+from gateway.errors import Deferred, Failed, GatewayError, Rejected
 from gateway.faults import soap_fault
 from gateway.message import Received, Recorded
 from gateway.ports import Clock
@@ -39,11 +41,23 @@ _log = structlog.get_logger("brama.door.soap")
 class Mailbox(Protocol):
     """Where documents wait for their account."""
 
-    async def next(self, account_id: int, nonce: str, at: datetime) -> HandedOut | None:
+    async def next(self, account_id: int, wanted: Wanted, nonce: str, at: datetime) -> HandedOut | None:
         """Claim the next document not yet collected, spending `nonce` in the same transaction; None: there is none.
 
         Raises Rejected(token.refused) for a used nonce, Deferred(record.store_unavailable).
         """
+        ...
+
+    async def next_sisc(self, account_id: int, wanted: Wanted, nonce: str, at: datetime) -> HandedOut | None:
+        """As `next`, of any age. Raises also Rejected(read.no_sisc | read.no_permission)."""
+        ...
+
+    async def documents(self, account_id: int, search: Search, nonce: str, at: datetime) -> Found:
+        """What is found. Raises as `next_sisc`, and Rejected(read.period)."""
+        ...
+
+    async def spend(self, account_id: int, nonce: str, at: datetime) -> None:
+        """Use up the nonce of a call that came to nothing. Raises as `next`."""
         ...
 
     async def collected(self, document_id: str, claim: int) -> None:
@@ -94,7 +108,12 @@ class SoapDoor:
         self._window = timedelta(seconds=settings.token_window)
         self._pool = pool
         self._contract = served(settings.url)
-        self._operations = {"AcceptDocument": self._accept_document, "GetNextDocument": self._get_next_document}
+        self._operations = {
+            "AcceptDocument": self._accept_document,
+            "GetNextDocument": self._get_next_document,
+            "GetNextDocumentSisc": self._get_next_document_sisc,
+            "GetDocuments": self._get_documents,
+        }
 
     async def handle(self, method: str, query: str, headers: Mapping[str, str], body: bytes) -> HttpReply:
         """Answer one request. `query` is without its question mark, `headers` have lower-case names. Never raises for
@@ -125,6 +144,7 @@ class SoapDoor:
     async def _post(self, body: bytes, charset: str | None, *, soap12: bool) -> HttpReply:
         addressing: Addressing | None = None
         operation: str | None = None
+        spendable: tuple[Proven, datetime] | None = None
         try:
             if soap12:
                 raise Rejected("receive.soap_version")
@@ -133,19 +153,34 @@ class SoapDoor:
             addressing = read_addressing(envelope)
             at = self._clock.now()
             proven = self._prove(envelope, at)
+            spendable = proven, at
             operation, element = _operation(envelope)
-            serve = self._operations.get(operation)
-            if serve is None:
-                raise Rejected("receive.not_served", operation=operation)
-            return await serve(_Call(addressing, proven, at, element, large))
-        except GatewayError as error:
+            return await self._operations[operation](_Call(addressing, proven, at, element, large))
+        except GatewayError as refusal:
+            error = await self._spent(spendable, refusal)
             _log.warning("soap.refused", code=error.code, operation=operation, **_noted(error))
             self._refused(error.code)
             return _fault(addressing, operation, error)
         except Exception as error:
             _log.exception("soap.failed", operation=operation, kind=type(error).__name__)
             self._refused("unexpected")
+            await self._spent(spendable, Failed("unexpected", kind=type(error).__name__))
             return _fault(addressing, operation, error)
+
+    async def _spent(self, spendable: tuple[Proven, datetime] | None, error: GatewayError) -> GatewayError:
+        """The error to tell, once the nonce of a proven caller is used up: a call that failed may not be sent again as it was.
+        A refusal is told once; to the same nonce again it is the token that is refused. What the store could not take is
+        the one exception: nothing can be written then."""
+        if spendable is None or error.code in ("token.refused", "record.store_unavailable"):
+            return error
+        proven, at = spendable
+        try:
+            await self._mailbox.spend(proven.caller.account_id, proven.nonce, at)
+        except Rejected as used:
+            return used if isinstance(error, Rejected) else error  # our own troubles may come after the call has spent it
+        except Deferred as busy:
+            return busy
+        return error
 
     def _prove(self, envelope: Envelope, at: datetime) -> Proven:
         token = read_token(envelope)
@@ -176,8 +211,20 @@ class SoapDoor:
         )
 
     async def _get_next_document(self, call: _Call) -> HttpReply:
-        """The element targetSystem of 2022 is taken and not looked at: the mailbox has no filters yet."""
-        handed = await self._mailbox.next(call.proven.caller.account_id, call.proven.nonce, call.at)
+        wanted = Wanted(system=read_wanted(call.element).system)
+        return await self._handed(call, await self._mailbox.next(call.proven.caller.account_id, wanted, call.proven.nonce, call.at))
+
+    async def _get_next_document_sisc(self, call: _Call) -> HttpReply:
+        wanted = read_wanted(call.element)
+        return await self._handed(call, await self._mailbox.next_sisc(call.proven.caller.account_id, wanted, call.proven.nonce, call.at))
+
+    async def _get_documents(self, call: _Call) -> HttpReply:
+        search = read_search(call.element)
+        found = await self._mailbox.documents(call.proven.caller.account_id, search, call.proven.nonce, call.at)
+        large = sum(len(document.content) for document in found.documents) > LARGE
+        return _xml(200, await self._run(large, reply.documents, call.addressing, found))
+
+    async def _handed(self, call: _Call, handed: HandedOut | None) -> HttpReply:
         if handed is None:
             return _xml(200, reply.next_document(call.addressing, None))
         try:

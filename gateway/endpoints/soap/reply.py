@@ -12,8 +12,10 @@ from base64 import b64encode
 from typing import Protocol
 from uuid import uuid4
 
+from gateway.collection import AT_MOST, BYTES_AT_MOST, Found
 from gateway.endpoints.soap.addressing import Addressing
 from gateway.endpoints.soap.contract import CHANNEL, PULL, TRADER
+from gateway.endpoints.soap.criteria import WARSAW
 from gateway.endpoints.soap.envelope import ADDRESSING_2005, SOAP
 from gateway.faults import SoapFault
 
@@ -24,6 +26,12 @@ _ANONYMOUS = {
 _WRAPPED = f'xmlns="{CHANNEL}" xmlns:ns2="{PULL}"'
 _SPECIAL = re.compile('[&<>"\r\n\t\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]')
 _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\r": "&#13;", "\n": "&#10;", "\t": "&#9;"}
+
+
+_LIMITS = {
+    "count": (f"najwyżej {AT_MOST} w odpowiedzi", f"at most {AT_MOST} in an answer"),
+    "bytes": (f"najwyżej {BYTES_AT_MOST} bajtów w odpowiedzi", f"at most {BYTES_AT_MOST} bytes in an answer"),
+}
 
 
 class HandedOut(Protocol):
@@ -76,6 +84,27 @@ def next_document(request: Addressing, handed: HandedOut | None) -> bytes:
     document = "" if handed is None else _document(handed)
     body = f'<ns2:GetNextDocumentResponse {_WRAPPED} hasNext="{has_next}">{document}</ns2:GetNextDocumentResponse>'
     return _envelope(_headers(request, _action("GetNextDocumentResponse")), body)
+
+
+def documents(request: Addressing, found: Found) -> bytes:
+    """GetDocumentsResponse. documentsCount is how many documents stand in this answer; what was cut is said in documentsInfo."""
+    info = "" if found.cut is None else f"<ns2:documentsInfo>{escaped(_cut(found))}</ns2:documentsInfo>"
+    body = (
+        f"<ns2:GetDocumentsResponse {_WRAPPED}><ns2:documentsCount>{len(found.documents)}</ns2:documentsCount>"
+        f"{''.join(map(_document, found.documents))}{info}</ns2:GetDocumentsResponse>"
+    )
+    return _envelope(_headers(request, _action("GetDocumentsResponse")), body)
+
+
+def _cut(found: Found) -> str:
+    """Polish, then English; with the time from which to ask for the rest, as dataOd of the extended contract takes it."""
+    since = "" if found.rest_from is None else found.rest_from.astimezone(WARSAW).isoformat(timespec="microseconds")
+    given = len(found.documents)
+    limit_pl, limit = _LIMITS[found.cut or "count"]
+    return (
+        f"Wynik obcięto do {given} dokumentów ({limit_pl}). Pozostałe: dataOd = {since}. "
+        f"The result was cut to {given} documents ({limit}). For the rest: dataOd = {since}."
+    )
 
 
 def _document(handed: HandedOut) -> str:

@@ -30,61 +30,20 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("kind", name=op.f("pk_generations")),
     )
     op.create_table(
+        "leases",
+        sa.Column("name", sa.String(length=40), nullable=False),
+        sa.Column("holder", sa.String(length=80), nullable=False),
+        sa.Column("until", Instant(), nullable=False),
+        sa.Column("fence", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_leases")),
+    )
+    op.create_table(
         "message_ids",
         sa.Column("account_id", sa.BigInteger(), nullable=False),
         sa.Column("message_id", sa.String(length=255), nullable=False),
         sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
         sa.PrimaryKeyConstraint("account_id", "message_id", name=op.f("pk_message_ids")),
         sqlite_with_rowid=False,
-    )
-    op.create_table(
-        "messages",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("sys_ref", sa.String(length=36), nullable=False),
-        sa.Column("account_id", sa.BigInteger(), nullable=False),
-        sa.Column("door", sa.String(length=20), nullable=False),
-        sa.Column("received_at", Instant(), nullable=False),
-        sa.Column("state", sa.String(length=12), nullable=False),
-        sa.Column("system", sa.String(length=40), nullable=False),
-        sa.Column("edition", sa.String(length=80), nullable=False),
-        sa.Column("root", sa.String(length=400), nullable=False),
-        sa.Column("filename", sa.String(length=255), nullable=True),
-        sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
-        sa.Column("message_id", sa.String(length=255), nullable=True),
-        sa.Column("business_id", sa.String(length=80), nullable=True),
-        sa.Column("sender", sa.String(length=80), nullable=True),
-        sa.Column("party", sa.String(length=80), nullable=True),
-        sa.Column("lrn", sa.String(length=80), nullable=True),
-        sa.Column("mrn", sa.String(length=80), nullable=True),
-        sa.Column("code", sa.String(length=60), nullable=True),
-        sa.Column("evidence", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_messages")),
-        sa.UniqueConstraint("sys_ref", name=op.f("uq_messages_sys_ref")),
-    )
-    op.create_index("ix_messages_lrn", "messages", ["lrn", "system"], unique=False)
-    op.create_index(
-        "ix_messages_mrn",
-        "messages",
-        ["mrn", "system"],
-        unique=False,
-        sqlite_where=sa.text("mrn IS NOT NULL"),
-        postgresql_where=sa.text("mrn IS NOT NULL"),
-    )
-    op.create_index(
-        "uq_messages_business",
-        "messages",
-        ["business_id", "sender", "system"],
-        unique=True,
-        sqlite_where=sa.text("state = 'accepted' AND business_id IS NOT NULL"),
-        postgresql_where=sa.text("state = 'accepted' AND business_id IS NOT NULL"),
-    )
-    op.create_index(
-        "uq_messages_repeat",
-        "messages",
-        ["account_id", "digest"],
-        unique=True,
-        sqlite_where=sa.text("state = 'accepted'"),
-        postgresql_where=sa.text("state = 'accepted'"),
     )
     op.create_table(
         "nonces",
@@ -119,6 +78,20 @@ def upgrade() -> None:
         sa.UniqueConstraint("system", "edition", name=op.f("uq_schema_editions_system_edition")),
     )
     op.create_table(
+        "trays",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("account_id", sa.BigInteger(), nullable=False),
+        sa.Column("person", sa.String(length=50), nullable=False),
+        sa.Column("agency", sa.String(length=50), nullable=False),
+        sa.Column("party", sa.String(length=50), nullable=False),
+        sa.Column("system", sa.String(length=40), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_trays")),
+        sa.UniqueConstraint(
+            "account_id", "party", "agency", "person", "system", name=op.f("uq_trays_account_id_party_agency_person_system")
+        ),
+    )
+    op.create_index("ix_trays_context", "trays", ["party", "agency"], unique=False)
+    op.create_table(
         "accounts",
         sa.Column("account_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("login", sa.String(length=254), nullable=False),
@@ -131,16 +104,6 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_accounts_person_id"), "accounts", ["person_id"], unique=False)
     op.create_table(
-        "attachments",
-        sa.Column("message", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("position", sa.Integer(), nullable=False),
-        sa.Column("filename", sa.String(length=255), nullable=True),
-        sa.Column("mime", sa.String(length=80), nullable=False),
-        sa.Column("content", sa.LargeBinary(), nullable=False),
-        sa.ForeignKeyConstraint(["message"], ["messages.id"], name=op.f("fk_attachments_message")),
-        sa.PrimaryKeyConstraint("message", "position", name=op.f("pk_attachments")),
-    )
-    op.create_table(
         "certificates",
         sa.Column("fingerprint", sa.String(length=64), nullable=False),
         sa.Column("person_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -152,6 +115,115 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("fingerprint", name=op.f("pk_certificates")),
     )
     op.create_index(op.f("ix_certificates_person_id"), "certificates", ["person_id"], unique=False)
+    op.create_table(
+        "identifiers",
+        sa.Column("value", sa.String(length=35), nullable=False),
+        sa.Column("kind", sa.String(length=10), nullable=False),
+        sa.Column("entity_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(["entity_id"], ["entities.entity_id"], name=op.f("fk_identifiers_entity_id")),
+        sa.PrimaryKeyConstraint("value", name=op.f("pk_identifiers")),
+    )
+    op.create_index(op.f("ix_identifiers_entity_id"), "identifiers", ["entity_id"], unique=False)
+    op.create_table(
+        "messages",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("sys_ref", sa.String(length=36), nullable=False),
+        sa.Column("account_id", sa.BigInteger(), nullable=False),
+        sa.Column("tray", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("door", sa.String(length=20), nullable=False),
+        sa.Column("received_at", Instant(), nullable=False),
+        sa.Column("state", sa.String(length=12), nullable=False),
+        sa.Column("system", sa.String(length=40), nullable=False),
+        sa.Column("edition", sa.String(length=80), nullable=False),
+        sa.Column("root", sa.String(length=400), nullable=False),
+        sa.Column("filename", sa.String(length=255), nullable=True),
+        sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("message_id", sa.String(length=255), nullable=True),
+        sa.Column("business_id", sa.String(length=80), nullable=True),
+        sa.Column("sender", sa.String(length=80), nullable=True),
+        sa.Column("party", sa.String(length=80), nullable=True),
+        sa.Column("lrn", sa.String(length=80), nullable=True),
+        sa.Column("mrn", sa.String(length=80), nullable=True),
+        sa.Column("code", sa.String(length=60), nullable=True),
+        sa.Column("evidence", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["tray"], ["trays.id"], name=op.f("fk_messages_tray")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_messages")),
+        sa.UniqueConstraint("sys_ref", name=op.f("uq_messages_sys_ref")),
+    )
+    op.create_index("ix_messages_lrn", "messages", ["lrn", "system"], unique=False)
+    op.create_index(
+        "ix_messages_mrn",
+        "messages",
+        ["mrn", "system"],
+        unique=False,
+        sqlite_where=sa.text("mrn IS NOT NULL"),
+        postgresql_where=sa.text("mrn IS NOT NULL"),
+    )
+    op.create_index(
+        "uq_messages_business",
+        "messages",
+        ["business_id", "sender", "system"],
+        unique=True,
+        sqlite_where=sa.text("state = 'accepted' AND business_id IS NOT NULL"),
+        postgresql_where=sa.text("state = 'accepted' AND business_id IS NOT NULL"),
+    )
+    op.create_index(
+        "uq_messages_repeat",
+        "messages",
+        ["account_id", "digest"],
+        unique=True,
+        sqlite_where=sa.text("state = 'accepted'"),
+        postgresql_where=sa.text("state = 'accepted'"),
+    )
+    op.create_table(
+        "representations",
+        sa.Column("representation_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("person_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("agency_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("principal_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("form", sa.String(length=20), nullable=False),
+        sa.Column("valid_from", Instant(), nullable=False),
+        sa.Column("valid_to", Instant(), nullable=True),
+        sa.Column("ended_at", Instant(), nullable=True),
+        sa.CheckConstraint("form IN ('employee', 'power_of_attorney')", name="ck_representations_form"),
+        sa.CheckConstraint("(person_id IS NULL) <> (agency_id IS NULL)", name="ck_representations_one_representative"),
+        sa.CheckConstraint("agency_id IS NULL OR agency_id <> principal_id", name="ck_representations_not_itself"),
+        sa.ForeignKeyConstraint(["agency_id"], ["entities.entity_id"], name=op.f("fk_representations_agency_id")),
+        sa.ForeignKeyConstraint(["person_id"], ["persons.person_id"], name=op.f("fk_representations_person_id")),
+        sa.ForeignKeyConstraint(["principal_id"], ["entities.entity_id"], name=op.f("fk_representations_principal_id")),
+        sa.PrimaryKeyConstraint("representation_id", name=op.f("pk_representations")),
+        sa.UniqueConstraint("agency_id", "principal_id", "valid_from", name=op.f("uq_representations_agency_id_principal_id_valid_from")),
+        sa.UniqueConstraint("person_id", "principal_id", "valid_from", name=op.f("uq_representations_person_id_principal_id_valid_from")),
+    )
+    op.create_index(
+        "ix_representations_agencies_of_principal",
+        "representations",
+        ["principal_id"],
+        unique=False,
+        sqlite_where=sa.text("agency_id IS NOT NULL"),
+        postgresql_where=sa.text("agency_id IS NOT NULL"),
+    )
+    op.create_table(
+        "schema_documents",
+        sa.Column("edition_id", sa.Integer(), nullable=False),
+        sa.Column("root", sa.String(length=400), nullable=False),
+        sa.Column("direction", sa.String(length=3), nullable=False),
+        sa.Column("role", sa.String(length=40), nullable=False),
+        sa.Column("grammar", sa.Integer(), nullable=False),
+        sa.Column("signature", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(["edition_id"], ["schema_editions.id"], name=op.f("fk_schema_documents_edition_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("edition_id", "root", name=op.f("pk_schema_documents")),
+    )
+    op.create_table(
+        "attachments",
+        sa.Column("message", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("filename", sa.String(length=255), nullable=True),
+        sa.Column("mime", sa.String(length=80), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["message"], ["messages.id"], name=op.f("fk_attachments_message")),
+        sa.PrimaryKeyConstraint("message", "position", name=op.f("pk_attachments")),
+    )
     op.create_table(
         "contents",
         sa.Column("message", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -200,15 +272,6 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_history_message"), "history", ["message"], unique=False)
     op.create_table(
-        "identifiers",
-        sa.Column("value", sa.String(length=35), nullable=False),
-        sa.Column("kind", sa.String(length=10), nullable=False),
-        sa.Column("entity_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.ForeignKeyConstraint(["entity_id"], ["entities.entity_id"], name=op.f("fk_identifiers_entity_id")),
-        sa.PrimaryKeyConstraint("value", name=op.f("pk_identifiers")),
-    )
-    op.create_index(op.f("ix_identifiers_entity_id"), "identifiers", ["entity_id"], unique=False)
-    op.create_table(
         "mailbox",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("document_id", sa.String(length=36), nullable=False),
@@ -225,48 +288,53 @@ def upgrade() -> None:
         sa.UniqueConstraint("message", "digest", name=op.f("uq_mailbox_message_digest")),
     )
     op.create_table(
-        "representations",
+        "permissions",
         sa.Column("representation_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("person_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
-        sa.Column("agency_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
-        sa.Column("principal_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("form", sa.String(length=20), nullable=False),
-        sa.Column("valid_from", Instant(), nullable=False),
-        sa.Column("valid_to", Instant(), nullable=True),
-        sa.Column("ended_at", Instant(), nullable=True),
-        sa.CheckConstraint("form IN ('employee', 'power_of_attorney')", name="ck_representations_form"),
-        sa.CheckConstraint("(person_id IS NULL) <> (agency_id IS NULL)", name="ck_representations_one_representative"),
-        sa.CheckConstraint("agency_id IS NULL OR agency_id <> principal_id", name="ck_representations_not_itself"),
-        sa.ForeignKeyConstraint(["agency_id"], ["entities.entity_id"], name=op.f("fk_representations_agency_id")),
-        sa.ForeignKeyConstraint(["person_id"], ["persons.person_id"], name=op.f("fk_representations_person_id")),
-        sa.ForeignKeyConstraint(["principal_id"], ["entities.entity_id"], name=op.f("fk_representations_principal_id")),
-        sa.PrimaryKeyConstraint("representation_id", name=op.f("pk_representations")),
-        sa.UniqueConstraint("agency_id", "principal_id", "valid_from", name=op.f("uq_representations_agency_id_principal_id_valid_from")),
-        sa.UniqueConstraint("person_id", "principal_id", "valid_from", name=op.f("uq_representations_person_id_principal_id_valid_from")),
-    )
-    op.create_index(
-        "ix_representations_agencies_of_principal",
-        "representations",
-        ["principal_id"],
-        unique=False,
-        sqlite_where=sa.text("agency_id IS NOT NULL"),
-        postgresql_where=sa.text("agency_id IS NOT NULL"),
+        sa.Column("permission", sa.String(length=100), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["representation_id"], ["representations.representation_id"], name=op.f("fk_permissions_representation_id")
+        ),
+        sa.PrimaryKeyConstraint("representation_id", "permission", name=op.f("pk_permissions")),
     )
     op.create_table(
-        "schema_documents",
-        sa.Column("edition_id", sa.Integer(), nullable=False),
-        sa.Column("root", sa.String(length=400), nullable=False),
-        sa.Column("direction", sa.String(length=3), nullable=False),
-        sa.Column("role", sa.String(length=40), nullable=False),
-        sa.Column("grammar", sa.Integer(), nullable=False),
-        sa.Column("signature", sa.Boolean(), nullable=False),
-        sa.ForeignKeyConstraint(["edition_id"], ["schema_editions.id"], name=op.f("fk_schema_documents_edition_id"), ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("edition_id", "root", name=op.f("pk_schema_documents")),
+        "servings",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("certificate_id", sa.String(length=60), nullable=False),
+        sa.Column("message", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("account_id", sa.BigInteger(), nullable=False),
+        sa.Column("system", sa.String(length=40), nullable=False),
+        sa.Column("kind", sa.String(length=40), nullable=False),
+        sa.Column("filename", sa.String(length=255), nullable=False),
+        sa.Column("document_id", sa.String(length=36), nullable=False),
+        sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("addressee", sa.String(length=80), nullable=True),
+        sa.Column("permission", sa.String(length=100), nullable=False),
+        sa.Column("state", sa.String(length=12), nullable=False),
+        sa.Column("issued_at", Instant(), nullable=False),
+        sa.Column("due_at", Instant(), nullable=False),
+        sa.Column("notices", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("next_at", Instant(), nullable=True),
+        sa.Column("closed_at", Instant(), nullable=True),
+        sa.Column("proof", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.ForeignKeyConstraint(["message"], ["messages.id"], name=op.f("fk_servings_message")),
+        sa.ForeignKeyConstraint(["proof"], ["messages.id"], name=op.f("fk_servings_proof")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_servings")),
+        sa.UniqueConstraint("certificate_id", name=op.f("uq_servings_certificate_id")),
+        sa.UniqueConstraint("message", "digest", name=op.f("uq_servings_message_digest")),
+    )
+    op.create_index(
+        "ix_servings_next",
+        "servings",
+        ["next_at"],
+        unique=False,
+        sqlite_where=sa.text("state = 'held'"),
+        postgresql_where=sa.text("state = 'held'"),
     )
     op.create_table(
         "collections",
         sa.Column("document", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("account_id", sa.BigInteger(), nullable=False),
+        sa.Column("tray", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("created_at", Instant(), nullable=False),
         sa.Column("claimed_until", Instant(), nullable=True),
         sa.Column("claim", sa.BigInteger(), server_default="0", nullable=False),
@@ -275,9 +343,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("document", name=op.f("pk_collections")),
     )
     op.create_index(
+        "ix_collections_collected",
+        "collections",
+        ["tray", "created_at", "document"],
+        unique=False,
+        sqlite_where=sa.text("collected_at IS NOT NULL"),
+        postgresql_where=sa.text("collected_at IS NOT NULL"),
+    )
+    op.create_index(
         "ix_collections_waiting",
         "collections",
-        ["account_id", "document"],
+        ["account_id", "tray", "created_at", "document"],
         unique=False,
         sqlite_where=sa.text("collected_at IS NULL"),
         postgresql_where=sa.text("collected_at IS NULL"),
@@ -312,15 +388,6 @@ def upgrade() -> None:
         postgresql_where=sa.text("closed_at IS NULL"),
     )
     op.create_table(
-        "permissions",
-        sa.Column("representation_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("permission", sa.String(length=100), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["representation_id"], ["representations.representation_id"], name=op.f("fk_permissions_representation_id")
-        ),
-        sa.PrimaryKeyConstraint("representation_id", "permission", name=op.f("pk_permissions")),
-    )
-    op.create_table(
         "requests",
         sa.Column("delivery", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("request_id", sa.String(length=80), nullable=False),
@@ -328,4 +395,13 @@ def upgrade() -> None:
         sa.Column("headers", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(["delivery"], ["deliveries.id"], name=op.f("fk_requests_delivery")),
         sa.PrimaryKeyConstraint("delivery", name=op.f("pk_requests")),
+    )
+    op.create_table(
+        "serving_papers",
+        sa.Column("serving", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("paper", sa.String(length=20), nullable=False),
+        sa.Column("made_at", Instant(), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["serving"], ["servings.id"], name=op.f("fk_serving_papers_serving")),
+        sa.PrimaryKeyConstraint("serving", "paper", name=op.f("pk_serving_papers")),
     )
