@@ -131,13 +131,17 @@ def test_documents_are_taken_for_a_person_an_agency_a_company(stack: Stack, edit
     assert sys_ref.encode() in first.content
     with pytest.raises(Told) as caught:
         stack.next_sisc(who, idSiscP="PL999999999900000")
-    assert (caught.value.detail, caught.value.error_code, caught.value.error_desc) == ("businessErrorFault", "B006", NO_PERMISSION)
+    told = caught.value
+    assert (told.string, told.detail, told.error_code) == (NO_PERMISSION, "businessErrorFault", "B006")
+    assert (told.error_desc or "").startswith(NO_PERMISSION)
 
 
 def test_a_search_without_bounds_is_a_business_fault(stack: Stack, name: str, edition: str, trader: Caller) -> None:
     with pytest.raises(Told) as caught:
         stack.documents(account(trader, edition), pobrany="0")
-    assert caught.value == Told(PERIOD, "businessErrorFault", "B006", PERIOD, typed=name in TYPED)
+    told = caught.value
+    assert (told.string, told.detail, told.error_code, told.typed) == (PERIOD, "businessErrorFault", "B006", name in TYPED)
+    assert (told.error_desc or "").startswith(PERIOD)
 
 
 def test_a_refused_document_is_no_fault_but_a_receipt_that_says_why(stack: Stack, trader: Caller, tmp_path: Path) -> None:
