@@ -25,7 +25,7 @@ demo: $(STAMP) ## the main job from end to end, with real processes, in under a 
 run: $(STAMP) ## the same set-up, and it stays: prints the addresses and the demo logins
 	$(BIN)/brama demo --stay
 
-test: $(STAMP) ## every test (installs xmlsec1 from Debian when absent and allowed)
+test: $(STAMP) ## every test (installs xmlsec1, node, php and mono from Debian when absent and allowed)
 	@sh tests/tools.sh
 	$(BIN)/python -m pytest
 

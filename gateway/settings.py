@@ -73,13 +73,6 @@ class Settings(BaseSettings):
             raise ValueError("leave it empty: this version queues in the database only")
         return url
 
-    @field_validator("push_allow")
-    @classmethod
-    def _networks(cls, text: str) -> str:
-        for part in filter(None, (part.strip() for part in text.split(","))):
-            ip_network(part)  # raises ValueError, which pydantic turns into a sentence
-        return text
-
     @field_validator("push_delays")
     @classmethod
     def _seconds(cls, text: str) -> str:
@@ -95,15 +88,15 @@ class Settings(BaseSettings):
             raise ValueError("write ADDRESS:PORT, such as 127.0.0.1:8080 or [::1]:8080")
         return listen
 
-    @field_validator("trusted_proxies")
+    @field_validator("trusted_proxies", "push_allow")
     @classmethod
-    def _networks(cls, proxies: str) -> str:
-        for entry in filter(None, map(str.strip, proxies.split(","))):
+    def _networks(cls, networks: str) -> str:
+        for entry in filter(None, map(str.strip, networks.split(","))):
             try:
                 ip_network(entry)
             except ValueError:
                 raise ValueError(f"'{entry}' is neither an IP address nor a network such as 10.0.0.0/8") from None
-        return proxies
+        return networks
 
     @model_validator(mode="after")
     def _notices_in_the_period(self) -> Settings:

@@ -16,6 +16,8 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from gateway.endpoints.offers import OfferDecliningProtocol
+
 FRAMING_BYTES = 64 * 1024  # request line, headers, chunk sizes and extensions, trailers: whatever is not body
 FRAMING_PER_BODY_BYTE = 16  # a chunk of one byte has at least five bytes around it
 HEAD_BYTES = 32 * 1024  # names and values of a request's headers
@@ -35,7 +37,7 @@ def bounded(head_seconds: float, max_connections: int = 800) -> type[HttpToolsPr
     return type("Bounded", (BoundedConnection,), {"head_seconds": head_seconds, "max_connections": max_connections, "idle": {}})
 
 
-class BoundedConnection(HttpToolsProtocol):
+class BoundedConnection(OfferDecliningProtocol):
     """Answers 400 to a bad head, 408 to a late one, 431 to too much of it, 503 to one connection too many; and closes."""
 
     head_seconds: float
