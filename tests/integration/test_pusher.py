@@ -206,3 +206,16 @@ def test_an_endpoint_that_asked_for_time_gets_it(database: Database) -> None:
 
     run(database, Net(behave), lambda: done(database) == 1)
     assert timedelta(seconds=called[1] - called[0]) >= timedelta(seconds=0.95)
+
+
+def test_a_clock_that_is_set_back_does_not_hold_up_the_loop(database: Database) -> None:
+    """It was a day ahead when the store was busy for a moment."""
+    fill(database, 1, 1)
+    keeper = queue(database)
+    clock = [datetime.now(UTC) + timedelta(days=1)]
+    pusher = Pusher(keeper, Call(HardenedParser()), Net(lambda url: OK), lambda push: "x", lambda: clock[0], at_once=1)  # type: ignore[arg-type]
+    right, keeper.find = keeper.find, lambda at: (_ for _ in ()).throw(StoreBusy())  # type: ignore[assignment,method-assign]
+    assert pusher._claimed() == []
+    keeper.find = right  # type: ignore[method-assign]
+    clock[0] = datetime.now(UTC)
+    assert len(pusher._claimed()) == 1
