@@ -113,7 +113,7 @@ class PushQueue:
                 self._compared_at = None
                 return 0
             newest: int = connection.execute(select(func.max(collections.c.document))).scalar() or 0
-            whole = self._compared_at is None or at - self._compared_at >= COMPARE
+            whole = self._compared_at is None or not timedelta(0) <= at - self._compared_at < COMPARE  # also when the clock was set back
             found = _without_a_row(connection, None if whole else self._seen)
         if len(found) < AT_ONCE:
             self._seen, self._compared_at = newest, at if whole else self._compared_at
@@ -157,6 +157,8 @@ class PushQueue:
                 connection.execute(own.values(state="polled", ended_at=waiting.collected_at))
             elif waiting.claimed_until is not None and waiting.claimed_until > at:  # a poll has it, or another worker
                 connection.execute(own.values(due_at=waiting.claimed_until))
+            elif waiting.created_at < row.since:  # it came for an endpoint that was removed
+                connection.execute(own.values(state="given_up", ended_at=at))
             elif not rights.own(waiting.person, waiting.agency, waiting.party):
                 connection.execute(own.values(**self._withheld(waiting.created_at, at)))
             elif len(claimed) < free and (number := box.claim(connection, waiting.document, at, at + self._lease)) is not None:
@@ -253,7 +255,10 @@ def again(connection: Connection, account_id: int, at: datetime) -> int:
 
     Its deadline does not count any more: a person has looked."""
     waiting = select(collections.c.document).where(collections.c.account_id == account_id, collections.c.collected_at.is_(None))
-    mine = and_(pushes.c.account_id == account_id, pushes.c.state == "given_up", pushes.c.document.in_(waiting))
+    since = select(push_endpoints.c.since).where(push_endpoints.c.account_id == account_id).scalar_subquery()
+    mine = and_(
+        pushes.c.account_id == account_id, pushes.c.state == "given_up", pushes.c.document.in_(waiting), pushes.c.created_at >= since
+    )
     return connection.execute(update(pushes).where(mine).values(state="due", due_at=at, ended_at=None)).rowcount
 
 
