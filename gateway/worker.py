@@ -55,6 +55,8 @@ class Worker:
             self._shop.forget_nonces(at)
         except (StoreBusy, OperationalError):
             log.warning("sweep_put_off")
+        except Exception:
+            log.exception("sweep_failed")  # deliveries go on; the next round tries again
 
     def _serve(self) -> None:
         """Remind of, and end, what is held too long: every few seconds, and at once again while there is more."""

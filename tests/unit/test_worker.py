@@ -136,3 +136,11 @@ def test_a_clock_that_is_set_back_does_not_hold_up_sweeping_and_serving(database
     worker._sweep()
     worker._serve()
     assert ran == ["swept", "served"] * 2
+
+
+def test_a_worker_survives_a_sweep_that_breaks(database: Database) -> None:
+    class Shop:
+        def forget_nonces(self, at: datetime) -> None:
+            raise OSError("the lock file cannot be opened")
+
+    Worker(Shop(), lambda: AT)._sweep()  # type: ignore[arg-type]
