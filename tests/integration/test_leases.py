@@ -183,7 +183,8 @@ def test_many_broken_servings_do_not_keep_the_others_waiting(house: House) -> No
         for number in range(2, 2 + lapses.AT_ONCE):
             connection.exec_driver_sql(
                 "INSERT INTO servings SELECT ?, 'UPD-broken-' || ?, message, account_id, system, kind, filename, document_id,"
-                " randomblob(32), addressee, permission, state, issued_at, due_at - 1, notices, next_at - 1, closed_at, proof FROM servings WHERE id = 1",
+                " randomblob(32), addressee, permission, state, issued_at, due_at - 1, notices, next_at - 1, closed_at, proof"
+                " FROM servings WHERE id = 1",
                 (number, number),
             )
     at = house.clock.pass_(days=40)

@@ -214,7 +214,7 @@ def test_a_clock_that_is_set_back_does_not_hold_up_the_loop(database: Database) 
     keeper = queue(database)
     clock = [datetime.now(UTC) + timedelta(days=1)]
     pusher = Pusher(keeper, Call(HardenedParser()), Net(lambda url: OK), lambda push: "x", lambda: clock[0], at_once=1)  # type: ignore[arg-type]
-    right, keeper.find = keeper.find, lambda at: (_ for _ in ()).throw(StoreBusy())  # type: ignore[assignment,method-assign]
+    right, keeper.find = keeper.find, lambda at: (_ for _ in ()).throw(StoreBusy())  # type: ignore[method-assign]
     assert pusher._claimed() == []
     keeper.find = right  # type: ignore[method-assign]
     clock[0] = datetime.now(UTC)
