@@ -50,6 +50,10 @@ _CASE = (
     .correlate(pushes)
     .scalar_subquery()
 )
+#: Of a body that is not read for it: SQLite takes the length from the row's head.
+_LENGTH = (
+    select(func.length(mailbox.c.content)).where(mailbox.c.id == pushes.c.document).correlate(pushes).scalar_subquery().label("length")
+)
 #: The endpoint's own bad moments, in which nothing arrived: the same document is the next to be tried.
 _KEEPS_ITS_TURN = frozenset({"push.unavailable", "push.unresolved", "push.misconfigured"})
 #: What only a person can mend: no attempt more until then.
@@ -126,9 +130,10 @@ class PushQueue:
                 connection.execute(insert(pushes).on_conflict_do_nothing(), values)
         return len(found)
 
-    def claim(self, at: datetime, room: Callable[[int, bool], int], limit: int) -> list[Push]:
+    def claim(self, at: datetime, room: Callable[[int, bool], int], limit: int, size: int) -> list[Push]:
         """Some documents that are due, `limit` at most and few at once, so that the write lock is held for milliseconds:
-        ask again until there are none. `room(account, failing)` says with how many more an endpoint may be called at once.
+        ask again until there are none. `room(account, failing)` says with how many more an endpoint may be called at once,
+        `size` how many bytes of documents may come; the one that reaches it is the last.
         Raises StoreBusy, Deferred(record.store_unavailable)."""
         with self._database.reading() as connection:  # an idle worker takes no write lock
             ready = [row for row in connection.execute(_ready(at)) if room(row.account_id, row.failures > 0) > 0]
@@ -141,16 +146,18 @@ class PushQueue:
         with self._database.writing() as connection:
             for row in connection.execute(_ready(at).where(push_endpoints.c.account_id.in_(chosen))).all():  # as it is by now
                 free = min(room(row.account_id, row.failures > 0), limit - len(taken))
-                taken += [(row, *claimed) for claimed in self._claim_for(connection, row, free, at)]
+                for document, number, length in self._claim_for(connection, row, free, size, at):
+                    taken.append((row, document, number))
+                    size -= length
         return self._with_bodies(taken)
 
-    def _claim_for(self, connection: Connection, row: AnyRow, free: int, at: datetime) -> list[tuple[int, int]]:
-        """Document and number of each claim made for one endpoint; what somebody else has or had is set right."""
+    def _claim_for(self, connection: Connection, row: AnyRow, free: int, size: int, at: datetime) -> list[tuple[int, int, int]]:
+        """Document, number and bytes of each claim made for one endpoint; what somebody else has or had is set right."""
         rights = self._rights(row.account_id, at)
-        query = select(pushes.c.document, pushes.c.created_at, collections.c.collected_at, collections.c.claimed_until, trays)
+        query = select(pushes.c.document, pushes.c.created_at, collections.c.collected_at, collections.c.claimed_until, _LENGTH, trays)
         query = query.join(collections, collections.c.document == pushes.c.document).join(trays, trays.c.id == collections.c.tray)
         query = query.where(pushes.c.account_id == row.account_id, _DUE, pushes.c.due_at <= at)
-        claimed: list[tuple[int, int]] = []
+        claimed: list[tuple[int, int, int]] = []
         for waiting in connection.execute(query.order_by(pushes.c.due_at, pushes.c.document).limit(free + LOOK_AHEAD)).all():
             own = update(pushes).where(pushes.c.document == waiting.document)
             if waiting.collected_at is not None:
@@ -161,9 +168,10 @@ class PushQueue:
                 connection.execute(own.values(state="given_up", ended_at=at))
             elif not rights.own(waiting.person, waiting.agency, waiting.party):
                 connection.execute(own.values(**self._withheld(waiting.created_at, at)))
-            elif len(claimed) < free and (number := box.claim(connection, waiting.document, at, at + self._lease)) is not None:
+            elif len(claimed) < free and size > 0 and (number := box.claim(connection, waiting.document, at, at + self._lease)) is not None:
                 connection.execute(own.values(attempts=pushes.c.attempts + 1, case_id=func.coalesce(pushes.c.case_id, _CASE)))
-                claimed.append((waiting.document, number))
+                claimed.append((waiting.document, number, waiting.length))
+                size -= waiting.length
         if claimed and row.failures:  # one careful try: nobody else's at the same time
             resting = update(push_endpoints).where(push_endpoints.c.account_id == row.account_id)
             connection.execute(resting.values(rest_until=at + self._lease))

@@ -51,7 +51,7 @@ def queue(database: Database, *, deadline: float = 86_400, block_after: int = 5,
 
 def take(keeper: PushQueue, at: datetime, *, room: int = 1, limit: int = 32) -> list[Push]:
     keeper.find(at)
-    return keeper.claim(at, lambda account, failing: 1 if failing else room, limit)
+    return keeper.claim(at, lambda account, failing: 1 if failing else room, limit, 10**9)
 
 
 def one(keeper: PushQueue, at: datetime) -> Push:
@@ -376,7 +376,7 @@ def test_one_endpoint_does_not_take_the_room_of_another(database: Database) -> N
     keeper = queue(database)
     busy: dict[int, int] = {1: 1}
     keeper.find(AT)
-    found = keeper.claim(AT, lambda account, failing: 1 - busy.get(account, 0), 32)
+    found = keeper.claim(AT, lambda account, failing: 1 - busy.get(account, 0), 32, 10**9)
     assert sorted(push.endpoint.account_id for push in found) == [2, 3]
 
 

@@ -28,7 +28,7 @@ log = structlog.get_logger("brama.push")
 POLL = 0.2  # seconds between looks
 AFTER_TROUBLE = timedelta(seconds=1)
 IN_WORK = 32  # calls at once, to all endpoints together
-BYTES_IN_WORK = 32 * 1024 * 1024  # of documents; beyond, nothing more is claimed until some are done
+BYTES_IN_WORK = 32 * 1024 * 1024  # of documents, and one more; beyond, nothing is claimed until some are done
 LARGE = 256 * 1024  # bytes; beyond, the envelope is made beside the event loop
 
 
@@ -70,8 +70,8 @@ class Pusher:
             return []
         try:
             self._queue.find(at)
-            free = IN_WORK - len(self._running) if self._bytes < BYTES_IN_WORK else 0
-            return self._queue.claim(at, self._room, free) if free > 0 else []
+            free, size = IN_WORK - len(self._running), BYTES_IN_WORK - self._bytes
+            return self._queue.claim(at, self._room, free, size) if free > 0 and size > 0 else []
         except (StoreBusy, OperationalError, Deferred):
             log.warning("push_queue_unavailable")
         except Exception:
