@@ -47,8 +47,8 @@ def push() -> None:
 def set_(login: str, url: str, as_: str, keep_password: bool, digest: str, certificate: Path | None, json_: bool) -> None:
     """Hand documents for account LOGIN to URL as they come, from now on."""
     split_url(url)
-    if not 0 < len(as_) <= LONGEST_LOGIN:
-        raise Trouble(f"--as takes 1 to {LONGEST_LOGIN} characters")
+    if not 0 < len(as_) <= LONGEST_LOGIN or not as_.isprintable():
+        raise Trouble(f"--as takes 1 to {LONGEST_LOGIN} characters, none of them for control")
     password = None if keep_password else _password()
     new = NewPush(login, url, as_, password, digest, _anchors(certificate))
     secrets = None if keep_password else load_secrets(Settings().keys)

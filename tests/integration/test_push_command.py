@@ -182,3 +182,16 @@ def test_what_is_wrong_there_is_named_with_its_place(home: Path, push: str, plac
     problems = json.loads(done.stdout)["problems"]
     assert [problem["place"] for problem in problems] == [f"persons[0].accounts[0].{place}"]
     assert listed() == []
+
+
+def test_a_login_that_no_envelope_can_carry_is_refused(home: Path) -> None:
+    """Taken, it would fail every call until the endpoint is blocked, and nothing would say why."""
+    refused = brama("push", "set", ANNA, URL, "--as", "br\x01ama", given=f"{SECRET}\n")
+    assert (refused.exit_code, listed()) == (2, [])
+    file = home / "endpoint.yaml"
+    push = f'push: {{url: "{URL}", login: "br\\x01ama", password: "{SECRET}"}}'
+    person = f'- idSISC: "80010112340000000"\n    given_names: A\n    family_name: B\n    accounts:\n      - login: {ANNA}\n        {push}\n'
+    file.write_text(f"persons:\n  {person}", encoding="utf-8")
+    refused = brama("registry", "import", str(file))
+    assert "accounts[0].push.login" in refused.stderr
+    assert (refused.exit_code, listed()) == (1, [])
