@@ -190,7 +190,9 @@ def test_a_login_that_no_envelope_can_carry_is_refused(home: Path) -> None:
     assert (refused.exit_code, listed()) == (2, [])
     file = home / "endpoint.yaml"
     push = f'push: {{url: "{URL}", login: "br\\x01ama", password: "{SECRET}"}}'
-    person = f'- idSISC: "80010112340000000"\n    given_names: A\n    family_name: B\n    accounts:\n      - login: {ANNA}\n        {push}\n'
+    person = (
+        f'- idSISC: "80010112340000000"\n    given_names: A\n    family_name: B\n    accounts:\n      - login: {ANNA}\n        {push}\n'
+    )
     file.write_text(f"persons:\n  {person}", encoding="utf-8")
     refused = brama("registry", "import", str(file))
     assert "accounts[0].push.login" in refused.stderr
