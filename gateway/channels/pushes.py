@@ -270,6 +270,12 @@ def again(connection: Connection, account_id: int, at: datetime) -> int:
     return connection.execute(update(pushes).where(mine).values(state="due", due_at=at, ended_at=None)).rowcount
 
 
+def abandon(connection: Connection, account_id: int, at: datetime) -> None:
+    """Its endpoint is gone: what was due only waits in the mailbox, inside the caller's transaction."""
+    mine = and_(pushes.c.account_id == account_id, _DUE)
+    connection.execute(update(pushes).where(mine).values(state="given_up", ended_at=at))
+
+
 def _push(row: AnyRow, document: AnyRow, claim: int) -> Push:
     return Push(
         endpoint=Endpoint(row.account_id, row.account, row.url, row.login, row.digest, row.certificate, row.secret),

@@ -12,7 +12,7 @@ import click
 from sqlalchemy import select
 from sqlalchemy.engine import Connection
 
-from gateway.channels.pushes import again, counts
+from gateway.channels.pushes import abandon, again, counts
 from gateway.cli.opening import open_store
 from gateway.cli.output import as_json, table
 from gateway.cli.trouble import Trouble, plainly
@@ -173,7 +173,9 @@ def unblock(login: str, again_: bool, json_: bool) -> None:
 def remove(login: str, json_: bool) -> None:
     """From now on the documents for LOGIN only wait in the mailbox."""
     with open_store().writing() as connection:
-        done = endpoints.remove(connection, _account(connection, login))
+        account = _account(connection, login)
+        if done := endpoints.remove(connection, account):
+            abandon(connection, account, datetime.now(UTC))
     if json_:
         as_json({"account": normal_login(login), "removed": done})
     else:
