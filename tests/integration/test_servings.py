@@ -426,3 +426,8 @@ def test_both_signatures_of_the_proof_are_judged_by_the_command(house: House) ->
 def test_notices_must_lie_in_the_period(tmp_path: Path, notices: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="serving_notices"):
         Settings(home=tmp_path, serving_notices=notices)
+
+
+def test_no_operation_may_outlast_the_grace_for_what_came_at_the_last_moment(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="operation_seconds"):
+        Settings(home=tmp_path, operation_seconds=GRACE.total_seconds())

@@ -51,7 +51,7 @@ def queue(database: Database, *, deadline: float = 86_400, block_after: int = 5,
 
 def take(keeper: PushQueue, at: datetime, *, room: int = 1, limit: int = 32) -> list[Push]:
     keeper.find(at)
-    return keeper.claim(at, lambda account, failing: 1 if failing else room, limit)
+    return keeper.claim(at, lambda account, failing: 1 if failing else room, limit, 10**9)
 
 
 def one(keeper: PushQueue, at: datetime) -> Push:
@@ -376,7 +376,7 @@ def test_one_endpoint_does_not_take_the_room_of_another(database: Database) -> N
     keeper = queue(database)
     busy: dict[int, int] = {1: 1}
     keeper.find(AT)
-    found = keeper.claim(AT, lambda account, failing: 1 - busy.get(account, 0), 32)
+    found = keeper.claim(AT, lambda account, failing: 1 - busy.get(account, 0), 32, 10**9)
     assert sorted(push.endpoint.account_id for push in found) == [2, 3]
 
 
@@ -427,3 +427,30 @@ def test_what_the_account_may_not_read_for_too_long_is_left_to_the_polls(databas
     nobody = ReadingRights("Anna", frozenset(), frozenset(), 0)
     assert take(queue(database, rights=nobody, deadline=60), AT + HOUR) == []
     assert states(database) == [("given_up", 0, "read.no_permission")]
+
+
+def test_after_the_clock_was_set_back_all_that_waits_is_compared_again(database: Database) -> None:
+    endpoint(database)
+    keeper = queue(database)
+    put(database, b"<a/>")
+    assert keeper.find(AT + timedelta(days=1)) == 1
+    with database.writing() as connection:
+        connection.exec_driver_sql("DELETE FROM pushes")
+    assert keeper.find(AT + SECOND) == 1
+
+
+def test_what_came_for_an_endpoint_that_was_removed_is_not_pushed_to_the_next_one(database: Database) -> None:
+    endpoint(database, url="https://old.example/")
+    put(database, b"<a/>")
+    keeper = queue(database)
+    keeper.find(AT)
+    with database.writing() as connection:
+        endpoints.remove(connection, 1)
+    endpoint(database, url="https://new.example/", since=AT + HOUR)
+    put(database, b"<b/>", at=AT + HOUR)
+    (pushed,) = take(keeper, AT + HOUR, room=2)
+    assert pushed.created_at == AT + HOUR
+    assert [state for state, _, _ in states(database)] == ["given_up", "due"]
+    with database.writing() as connection:
+        assert again(connection, 1, AT + HOUR) == 0, "it only waits in the mailbox"
+    assert poll(database, AT + HOUR) is not None
