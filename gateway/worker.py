@@ -46,13 +46,14 @@ class Worker:
             await asyncio.wait(self._running)
 
     def _sweep(self) -> None:
-        """Once a minute, drop the nonces whose token could not be accepted any more anyway."""
+        """Once a minute, and on while there are more, drop some nonces whose token could not be accepted any more anyway."""
         at = self._now()
         if _lately(self._swept_at, at, SWEEP):
             return
         self._swept_at = at
         try:
-            self._shop.forget_nonces(at)
+            if self._shop.forget_nonces(at):
+                self._swept_at = None
         except (StoreBusy, OperationalError):
             log.warning("sweep_put_off")
         except Exception:

@@ -6,20 +6,17 @@ import asyncio
 import socket
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import uvicorn
 
 from gateway import asgi
 from gateway.asgi import SOAP_PATH, Application
-from gateway.endpoints.connection import bounded
 from gateway.endpoints.http import HttpReply, text
 from gateway.errors import GatewayError
 from gateway.settings import Settings
+from tests.listening import listening
 
 ANSWERS = "/systems/NCTS2/answers"
 
@@ -57,28 +54,12 @@ async def call(app: Application, path: str, *, method: str = "POST", client: str
     return sent[0]["status"], b"".join(m["body"] for m in sent[1:])
 
 
-@contextmanager
-def serving(app: Application) -> Iterator[int]:
-    """A real server in a thread; gives its port."""
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        bound.listen()
-        server = uvicorn.Server(uvicorn.Config(app, http=bounded(15), lifespan="off", log_config=None))
-        thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[bound])))
-        thread.start()
-        try:
-            yield bound.getsockname()[1]
-        finally:
-            server.should_exit = True
-            thread.join()
-
-
 @pytest.mark.parametrize("path", [SOAP_PATH, ANSWERS])
 @pytest.mark.parametrize("framing", ["content-length: 5000000", "transfer-encoding: chunked"])
 def test_a_sender_who_reads_nothing_before_he_has_sent_all_still_hears_why_he_is_refused(path: str, framing: str) -> None:
     piece = b"a" * 50_000
     chunk = piece if "length" in framing else b"%x\r\n%s\r\n" % (len(piece), piece)
-    with serving(application(max_body=100_000)) as port, socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+    with listening(application(max_body=100_000)) as port, socket.create_connection(("127.0.0.1", port), timeout=10) as client:
         client.sendall(f"POST {path} HTTP/1.1\r\nhost: x\r\n{framing}\r\n\r\n".encode())
         for _ in range(100):
             client.sendall(chunk)
@@ -91,7 +72,7 @@ def test_a_sender_who_reads_nothing_before_he_has_sent_all_still_hears_why_he_is
 
 def test_a_refused_body_without_end_is_not_read_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asgi, "LINGER_BYTES", 1_000_000)
-    with serving(application(max_body=100_000)) as port, socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+    with listening(application(max_body=100_000)) as port, socket.create_connection(("127.0.0.1", port), timeout=10) as client:
         client.sendall(f"POST {SOAP_PATH} HTTP/1.1\r\nhost: x\r\ncontent-length: 999999999\r\n\r\n".encode())
         with pytest.raises(ConnectionError):
             client.sendall(b"a" * 100_000_000)
@@ -146,7 +127,7 @@ POLL = f"POST {SOAP_PATH} HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n".enco
 def test_a_document_whose_reader_goes_away_half_way_is_not_taken_for_collected() -> None:
     app = application()
     told, ended = handing_out(app)
-    with serving(app) as port:
+    with listening(app) as port:
         with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
             client.sendall(POLL)
             client.recv(1000)
@@ -158,7 +139,7 @@ def test_a_document_whose_reader_goes_away_half_way_is_not_taken_for_collected()
 def test_a_reader_who_stops_reading_holds_no_place_for_ever() -> None:
     app = application(claim_seconds=0.5)
     told, ended = handing_out(app)
-    with serving(app) as port, socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+    with listening(app) as port, socket.create_connection(("127.0.0.1", port), timeout=10) as client:
         client.sendall(POLL)
         assert ended.wait(5)
     assert told == [False]

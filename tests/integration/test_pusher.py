@@ -15,9 +15,10 @@ from gateway.channels.pushes import Push, PushQueue
 from gateway.channels.tables import pushes
 from gateway.collection import ReadingRights
 from gateway.database import Database, StoreBusy
-from gateway.endpoints.push.call import Call, HttpAnswer
+from gateway.endpoints.push.call import Call
 from gateway.endpoints.push.pusher import Pusher
 from gateway.errors import Deferred
+from gateway.http_answer import HttpAnswer
 from gateway.profile import RetryPolicy
 from gateway.security.keys import Secrets
 from gateway.security.xml import HardenedParser

@@ -1,0 +1,30 @@
+"""A real HTTP server in a thread, with our own connections and whatever application a test gives it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import uvicorn
+
+from gateway.endpoints.connection import bounded
+
+
+@contextmanager
+def listening(app: Any, head_seconds: float = 15) -> Iterator[int]:
+    """Gives its port."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        bound.listen()
+        server = uvicorn.Server(uvicorn.Config(app, http=bounded(head_seconds), lifespan="off", log_config=None))
+        thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[bound])))
+        thread.start()
+        try:
+            yield bound.getsockname()[1]
+        finally:
+            server.should_exit = True
+            thread.join()
