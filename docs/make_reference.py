@@ -132,7 +132,7 @@ address in 5 minutes, 50 from one address; [settings](settings.md)).
 zawijane nagłówki, złe fragmenty). Użyj zwykłej biblioteki HTTP. | The HTTP request is ambiguous or broken (Content-Length with \
 Transfer-Encoding, two Host headers, folded headers, bad chunks). Use an ordinary HTTP library. |
 | 404 | Pod tym adresem nic nie ma. Użyj ścieżki z WSDL. | There is nothing at this address. Use the path of the WSDL. |
-| 405 | Pod tym adresem nie ma usługi (także przy ukośniku na końcu ścieżki) albo metoda nie jest obsługiwana. Wyślij POST na adres z \
+| 404, 405 | Pod tym adresem nie ma usługi (także przy ukośniku na końcu ścieżki) albo metoda nie jest obsługiwana. Wyślij POST na adres z \
 WSDL, co do znaku. | There is no service at this address (a slash at the end is enough), or the method is not supported. POST to the \
 address in the WSDL, to the letter. |
 | 408 | Żądanie nie nadeszło w całości na czas. Wyślij je szybciej. | The request did not arrive in time. Send it faster. |

@@ -24,6 +24,7 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
+_PAGES = frozenset({"/", "/health/live", "/health/ready", "/metrics"})
 SOAP_PATH = "/seap_wsChannel/DocumentHandlingPort"
 BODIES_AT_ONCE = 128 * 1024 * 1024  # bytes of all bodies being read or in work, in one process; in memory it is about three times that
 SMALL = 256 * 1024  # bytes of a body that are read however full the house is
@@ -153,9 +154,10 @@ class Application:
         return part, more
 
     def _plain(self, scope: Scope, path: str) -> HttpReply:
+        if path not in _PAGES:
+            return self._nothing()
         if scope["method"] not in ("GET", "HEAD"):
-            wrong = "Tu tylko GET; komunikaty wyślij POST na adres z WSDL. Only GET here; POST messages to the address in the WSDL."
-            return text(405, wrong, {"allow": "GET, HEAD"})
+            return text(405, "Tu tylko GET. Only GET here.", {"allow": "GET, HEAD"})
         if path == "/health/live":
             return text(200, "alive")
         if path == "/health/ready":
@@ -163,7 +165,10 @@ class Application:
             return text(503, trouble, {"retry-after": "2"}) if trouble else text(200, "ready")
         if path == "/":
             return text(200, f"Brama. WSDL: {self._house.settings.url}{SOAP_PATH}?wsdl")
-        return text(404, f"Nothing here. The WSDL is at {SOAP_PATH}?wsdl")
+        return self._nothing()
+
+    def _nothing(self) -> HttpReply:
+        return text(404, f"Tu niczego nie ma. WSDL: {SOAP_PATH}?wsdl. Nothing here; POST messages to the address in the WSDL.")
 
     def _may_read_metrics(self, scope: Scope) -> bool:
         """How much goes through the gateway is nobody's business but the operators'."""

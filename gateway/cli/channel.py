@@ -9,6 +9,7 @@ import click
 from gateway.cli.opening import open_store
 from gateway.cli.output import as_json, table
 from gateway.cli.trouble import plainly
+from gateway.cli.words import WORDS
 from gateway.storage.emergency import ChannelState, read_state, write_state
 
 JSON = click.option("--json", "json_", is_flag=True, help="Print JSON.")
@@ -32,14 +33,14 @@ def status(json_: bool) -> None:
 
 
 @channel.command("close")
-@click.option("--reason-pl", required=True, help="What traders read, in Polish: why, and what to do meanwhile.")
-@click.option("--reason-en", required=True, help="The same in English.")
+@click.option("--reason-pl", required=True, type=WORDS, help="What traders read, in Polish: why, and what to do meanwhile.")
+@click.option("--reason-en", required=True, type=WORDS, help="The same in English.")
 @click.option("--no-reading", is_flag=True, help="Documents may not be collected either.")
 @JSON
 @plainly
 def close_(reason_pl: str, reason_en: str, no_reading: bool, json_: bool) -> None:
     """Take in no documents until `open`; those that wait may still be collected."""
-    _write(ChannelState(True, not no_reading, reason_pl.strip(), reason_en.strip(), datetime.now(UTC)), json_)
+    _write(ChannelState(True, not no_reading, reason_pl, reason_en, datetime.now(UTC)), json_)
 
 
 @channel.command("open")

@@ -15,6 +15,7 @@ from gateway.channels.answers import AnswerDesk
 from gateway.cli.opening import open_store
 from gateway.cli.output import as_json, table
 from gateway.cli.trouble import plainly
+from gateway.cli.words import WORDS
 from gateway.database import Database
 from gateway.errors import Failed
 from gateway.security.xml import HardenedParser
@@ -127,7 +128,7 @@ def _retry(database: Database, number: int) -> bool:
 
 @dead_letters.command()
 @click.argument("number", type=click.IntRange(1, 2**63 - 1))
-@click.option("--why", required=True, help="The reason, kept for good.")
+@click.option("--why", required=True, type=WORDS, help="The reason, kept for good.")
 @click.option("--json", "json_", is_flag=True, help="Print JSON.")
 @plainly
 def discard(number: int, why: str, json_: bool) -> None:

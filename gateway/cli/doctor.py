@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import shutil
 import socket
@@ -167,6 +168,21 @@ def _port(settings: Settings) -> Iterator[Finding]:
         try:
             probe.bind((host, port))
         except OSError as error:
-            yield Finding("port", False, f"{settings.listen}: {error.strerror}", "fine if `brama serve` runs; else set BRAMA_LISTEN")
+            if _is_brama(host, port):
+                yield Finding("port", True, f"{settings.listen}: `brama serve` runs there")
+            else:
+                yield Finding("port", False, f"{settings.listen}: {error.strerror}, and not by Brama", "set BRAMA_LISTEN")
         else:
             yield Finding("port", True, f"{settings.listen} is free")
+
+
+def _is_brama(host: str, port: int) -> bool:
+    """Whether who listens there answers as `brama serve` does."""
+    connection = http.client.HTTPConnection(host, port, timeout=3)
+    try:
+        connection.request("GET", "/health/live")
+        return connection.getresponse().read(100).strip() == b"alive"
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

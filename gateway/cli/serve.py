@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import multiprocessing
 import os
@@ -28,6 +29,7 @@ from gateway.settings import Settings, unknown_variables
 log = structlog.get_logger("brama.serve")
 
 IDLE_SECONDS = 60  # a kept-alive connection without a request
+LEFTOVERS = 3.0  # seconds in which what is left of a killed gateway may give the port back
 RESTART_PAUSE = 1.0  # seconds between the death of a server process and the next one's start
 
 
@@ -43,6 +45,7 @@ def serve(processes: int, log_level: str, json_: bool) -> None:
     for name in unknown_variables(os.environ):
         log.warning("unknown_variable", name=name, cure="correct the name or unset it; it changes nothing as it is")
     upgrade(open_engine(settings.database))
+    _refuse_a_taken_port(settings.address)
     holder = _bind(settings.address)  # bound, never listening: keeps the port, or finds a free one for port 0
     from gateway.bootstrap import open_gatehouse
 
@@ -55,15 +58,40 @@ def serve(processes: int, log_level: str, json_: bool) -> None:
     _supervise(settings, processes, (log_level, json_))
 
 
+def _refuse_a_taken_port(address: tuple[str, int]) -> None:
+    """Our own processes share the port (SO_REUSEPORT), so the kernel would let another gateway of this user take a part of the
+    traders' calls. What is left of a gateway that was killed has a moment to end."""
+    until = time.monotonic() + LEFTOVERS
+    while True:
+        with socket.socket(_family(address)) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(address)
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE or time.monotonic() > until:
+                    raise _cannot_listen(address, error) from error
+            else:
+                return
+        time.sleep(0.1)
+
+
+def _family(address: tuple[str, int]) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+
+
+def _cannot_listen(address: tuple[str, int], error: OSError) -> click.ClickException:
+    return click.ClickException(f"cannot listen on {address[0]}:{address[1]} ({error.strerror}): set BRAMA_LISTEN")
+
+
 def _bind(address: tuple[str, int]) -> socket.socket:
-    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+    family = _family(address)
     bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # without the last, no loop sets TCP_NODELAY: 40 ms a reply
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
         bound.bind(address)
     except OSError as error:
-        raise click.ClickException(f"cannot listen on {address[0]}:{address[1]} ({error.strerror}): set BRAMA_LISTEN") from error
+        raise _cannot_listen(address, error) from error
     return bound
 
 

@@ -157,7 +157,8 @@ def running(
 def _write_settings(home: Path, listen: str, authority: str) -> None:
     """`brama.toml`, so that any command works on this set-up once BRAMA_HOME names it."""
     systems = {"ncts2_url": f"{authority}/messages", "ncts2_secret_file": str(home / "authority.secret")}
-    lines = [f"listen = {json.dumps(listen)}", f"profiles = {json.dumps(str(home / 'profiles'))}", "", "[systems]"]
+    lines = [f"listen = {json.dumps(listen)}", f"profiles = {json.dumps(str(home / 'profiles'))}"]
+    lines += ['push_allow = "127.0.0.0/8, ::1/128"  # receivers on this machine, to rehearse with', "", "[systems]"]
     lines += [f"{name} = {json.dumps(value)}" for name, value in systems.items()]
     (home / "brama.toml").write_text("\n".join(lines) + "\n")
 

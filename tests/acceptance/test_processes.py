@@ -48,3 +48,24 @@ def test_rights_withdrawn_between_two_submissions_count_at_once_on_every_process
     assert {e["request_id"] for e in estate.control("log")["arrivals"]} == set(accepted)
     kept = other.submit(other.declare("RIGHT-OTHER"))
     assert estate.rows("SELECT state FROM messages WHERE sys_ref = ?", kept) == [("accepted",)], "others keep theirs"
+
+
+def test_a_second_gateway_is_not_let_in_beside_the_first(own: Callable[..., Estate]) -> None:
+    """The kernel would share the port between them, and the second would take a part of the first one's calls."""
+    estate = own().start(processes=2)
+    second = estate.brama("serve", "--processes", "1")
+    assert second.returncode == 1
+    assert second.stderr == f"Error: cannot listen on 127.0.0.1:{estate.port} (Address already in use): set BRAMA_LISTEN\n"
+    assert estate.listening() == 2
+    (port,) = [found for found in estate.brama_json("doctor") if found["what"] == "port"]
+    assert port["ok"]
+    assert "runs there" in port["detail"]
+
+
+def test_without_words_nothing_is_closed_or_discarded(own: Callable[..., Estate]) -> None:
+    estate = own().start()
+    closing = estate.brama("channel", "close", "--reason-pl", " ", "--reason-en", "")
+    assert (closing.returncode, "write a few words" in closing.stderr) == (2, True)
+    assert not estate.brama_json("channel", "status")["closed"]
+    discarding = estate.brama("dead-letters", "discard", "1", "--why", "")
+    assert (discarding.returncode, "write a few words" in discarding.stderr) == (2, True)
