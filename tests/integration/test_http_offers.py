@@ -7,13 +7,13 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 
 import pytest
 import uvicorn
 
-from gateway.endpoints.connection import bounded
+from gateway.endpoints.connection import PIPELINED, bounded
 
 OFFER = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAAB\r\n"
 LENGTH = "Content-Length: 11\r\n\r\nzażółć\n".encode()
@@ -80,10 +80,18 @@ def test_requests_with_and_without_offers_share_a_connection(port: int) -> None:
     assert [(told[0], told[4]) for told in say(port, calls, replies=4)] == [("POST", "1"), ("GET", ""), ("POST", "zażółć\n"), ("POST", "2")]
 
 
-def test_thousands_of_offers_in_one_piece_end_nothing(port: int) -> None:
-    """Each is read in a loop, none inside another."""
+def test_thousands_of_offers_in_one_piece_end_only_their_connection(port: int) -> None:
+    """Each is read in a loop, none inside another, and only so many wait."""
     bare = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n"
-    assert len(say(port, bare * 700, replies=700)) == 700
+    assert len(say(port, bare * PIPELINED, replies=PIPELINED)) == PIPELINED
+    with closing(socket.create_connection(("127.0.0.1", port), timeout=5)) as client:
+        client.sendall(bare * 700)
+        told = b""
+        with suppress(ConnectionResetError):
+            while piece := client.recv(65536):
+                told += piece
+        assert told.count(b"HTTP/1.1 ") <= PIPELINED
+    assert say(port, PLAIN.encode() + LENGTH)[0][4] == "zażółć\n"
 
 
 def test_a_tunnel_is_no_offer_and_does_not_hold_the_server(port: int) -> None:
