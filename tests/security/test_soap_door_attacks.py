@@ -5,8 +5,11 @@ Names in brackets are those of the project's list of attacks: T transport, W the
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
+from gateway.collection import Found
 from gateway.endpoints.soap.document import safe_filename
 from gateway.faults import ADDRESSING_INVALID, ADDRESSING_MISSING, NO_SCHEMA, POLICY, SECURITY
 from tests.soap_requests import (
@@ -29,6 +32,7 @@ from tests.soap_requests import (
     content,
     digest_b,
     digest_c,
+    documents_body,
     envelope,
     next_body,
     reason,
@@ -395,6 +399,28 @@ def test_t11_message_id_cannot_break_out_of_its_header() -> None:
     reply = gate.post(envelope(headers=addressing(MessageID='a&#13;&#10;]]&gt;&lt;/RelatesTo&gt;"') + good()))
     assert b"&#13;&#10;]]&gt;&lt;/RelatesTo&gt;&quot;</RelatesTo>" in reply.body
     assert gate.received[0].message_id == 'a\r\n]]></RelatesTo>"'
+
+
+def test_searches_asked_for_at_once_hold_few_answers_in_memory() -> None:
+    gate, most, now = Gate(), 0, 0
+
+    async def documents(*_: object) -> Found:
+        nonlocal most, now
+        now += 1
+        most = max(most, now)
+        await asyncio.sleep(0.01)
+        now -= 1
+        return Found()
+
+    gate.documents = documents  # type: ignore[method-assign, assignment]
+
+    async def flood() -> set[int]:
+        headers = {"content-type": "text/xml"}
+        replies = await asyncio.gather(*(gate.door.handle("POST", "", headers, envelope(documents_body())) for _ in range(40)))
+        return {each.status for each in replies}
+
+    assert asyncio.run(flood()) == {200}
+    assert most <= 4
 
 
 TRANSPORT = {

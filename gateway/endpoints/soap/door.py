@@ -38,12 +38,12 @@ from gateway.steps.receive import receive
 
 DOOR = "soap"
 LARGE = 100_000  # bytes of body from which reading moves off the event loop
+SEARCHES = 4  # searches in work at once: each may hold its documents some four times while the answer is written
 
 #: faults after which the call may be sent again as it was
 _UNSPENT = frozenset({"token.refused", "record.store_unavailable", "receive.too_many_calls", "receive.emergency"})
 
 _log = structlog.get_logger("brama.door.soap")
-
 
 T = TypeVar("T")
 E = TypeVar("E", bound=Exception)
@@ -91,6 +91,7 @@ class SoapDoor:
         self._settings = settings
         self._patience = Patience(settings.operation_seconds)
         self._pool = pool
+        self._searches = asyncio.Semaphore(SEARCHES)
         self._contract = served(settings.url)
         self._operations = {
             "AcceptDocument": self._accept_document,
@@ -221,9 +222,10 @@ class SoapDoor:
 
     async def _get_documents(self, call: _Call) -> HttpReply:
         search = read_search(call.element)
-        found = await self._mailbox.documents(call.proven.caller.account_id, search, call.proven.nonce, call.at)
-        large = sum(len(document.content) for document in found.documents) > LARGE
-        return _xml(200, await self._run(large, reply.documents, call.addressing, found))
+        async with self._searches:
+            found = await self._mailbox.documents(call.proven.caller.account_id, search, call.proven.nonce, call.at)
+            large = sum(len(document.content) for document in found.documents) > LARGE
+            return _xml(200, await self._run(large, reply.documents, call.addressing, found))
 
     async def _handed(self, call: _Call, handed: HandedOut | None) -> HttpReply:
         if handed is None:
