@@ -63,12 +63,12 @@ class BoundedConnection(OfferDecliningProtocol):
         self._await_head()
 
     def _make_room(self) -> bool:
-        """Close the connection that has been idle longest."""
+        """End the connection that has been idle longest, even where its last answer is not taken yet."""
         if not self.idle:
             return False
         oldest = next(iter(self.idle))
         del self.idle[oldest]
-        oldest.transport.close()
+        oldest._cut_off()
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -82,8 +82,7 @@ class BoundedConnection(OfferDecliningProtocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._is_taken()
-        self.slow[self] = self.loop.call_later(self.answer_seconds, self._cut_off)
+        self._await_taking()
         while len(self.slow) > 1 and sum(each.transport.get_write_buffer_size() for each in self.slow) > UNSENT_BYTES:
             next(iter(self.slow))._cut_off()
 
@@ -91,12 +90,28 @@ class BoundedConnection(OfferDecliningProtocol):
         self._is_taken()
         super().resume_writing()
 
+    def _await_taking(self) -> None:
+        self._is_taken()
+        self.slow[self] = self.loop.call_later(self.answer_seconds, self._cut_off)
+
+    def _close(self) -> None:
+        """Closing waits until the rest is out; not for ever."""
+        self.transport.close()
+        self._await_the_end()
+
+    def _await_the_end(self) -> None:
+        if self not in self.slow and self.transport.get_write_buffer_size():
+            self._await_taking()
+
+    def timeout_keep_alive_handler(self) -> None:
+        super().timeout_keep_alive_handler()
+        self._await_the_end()
+
     def _is_taken(self) -> None:
         if (timer := self.slow.pop(self, None)) is not None:
             timer.cancel()
 
     def _cut_off(self) -> None:
-        """Closing would wait until the rest is out."""
         self._is_taken()
         self.transport.abort()
 
@@ -151,13 +166,15 @@ class BoundedConnection(OfferDecliningProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        if not self.transport.is_closing() and self.cycle.response_complete:
+        if self.transport.is_closing():
+            self._await_the_end()
+        elif self.cycle.response_complete:
             self.idle[self] = None
 
     def send_400_response(self, msg: str) -> None:
         if self._may_answer():
             super().send_400_response(msg)
-        self.transport.close()
+        self._close()
 
     def _may_answer(self) -> bool:
         """Else it would stand in the middle of an answer."""
@@ -176,7 +193,7 @@ class BoundedConnection(OfferDecliningProtocol):
         self._head_is_here()
         if self._may_answer():
             self.transport.write(f"HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n".encode())
-        self.transport.close()
+        self._close()
 
 
 def _check_head(headers: Iterable[tuple[bytes, bytes]], version: str) -> None:

@@ -61,12 +61,14 @@ async def call(app: Application, path: str, *, method: str = "POST", client: str
 
 
 @contextmanager
-def serving(app: Application, **limits: Any) -> Iterator[int]:
+def serving(app: Application, keep_alive: int = 5, **limits: Any) -> Iterator[int]:
     """A real server in a thread; gives its port."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         bound.listen()
-        server = uvicorn.Server(uvicorn.Config(app, http=bounded(15, **limits), lifespan="off", log_config=None))
+        server = uvicorn.Server(
+            uvicorn.Config(app, http=bounded(15, **limits), lifespan="off", log_config=None, timeout_keep_alive=keep_alive)
+        )
         thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[bound])))
         thread.start()
         try:
@@ -202,6 +204,54 @@ def test_readers_who_take_no_answer_hold_no_place_and_are_cut_off() -> None:
                 client.sendall(POLL)
                 assert client.recv(1000).startswith(b"HTTP/1.1 200"), "the door is not busy with them"
             until(lambda: connections(port) == 0, 5, "cutting them off")
+        finally:
+            for client in stuck:
+                client.close()
+
+
+@pytest.mark.parametrize(
+    "last", [POLL.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n"), b"nonsense\r\n\r\n", b""], ids=["asked to", "bad", "idle"]
+)
+def test_a_closed_connection_whose_last_bytes_nobody_takes_ends(monkeypatch: pytest.MonkeyPatch, last: bytes) -> None:
+    """So few that the event loop does not call its writer slow."""
+    app, made = application(), list[Any]()
+    answering(app, 40_000)
+    monkeypatch.setattr(connection.OfferDecliningProtocol, "connection_made", remembering(made))
+    with serving(app, answer_seconds=0.5, keep_alive=1) as port, open_reader(port, b"") as client:
+        until(lambda: made, 5)
+        for asked in range(1, 2000):
+            client.sendall(POLL)
+            while made[0].server_state.total_requests < asked:
+                time.sleep(0.001)
+            if made[0].transport.get_write_buffer_size():
+                break
+        client.sendall(last)
+        until(lambda: connections(port) == 0, 4, "its end")
+
+
+def remembering(made: list[Any]) -> Any:
+    before = connection.OfferDecliningProtocol.connection_made
+
+    def connection_made(self: Any, transport: Any) -> None:
+        made.append(self)
+        before(self, transport)
+
+    return connection_made
+
+
+def test_room_is_made_by_one_who_takes_nothing() -> None:
+    app = application()
+    answering(app, 20_000_000)
+    with serving(app, max_connections=4) as port:
+        stuck = [open_reader(port, POLL) for _ in range(4)]
+        time.sleep(0.5)
+        try:
+            answering(app, 10)
+            for _ in range(8):
+                with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+                    client.sendall(POLL)
+                    assert client.recv(1000).startswith(b"HTTP/1.1 200")
+                    assert connections(port) <= 4
         finally:
             for client in stuck:
                 client.close()
