@@ -73,6 +73,16 @@ def test_the_body_of_a_request_with_an_offer_arrives_whole(port: int, framing: b
     assert headers["host"] == "x"
 
 
+@pytest.mark.parametrize(
+    "call",
+    [f"{PLAIN}{OFFER}".replace("HTTP/1.1", "HTTP/1.0"), f"{PLAIN}{OFFER.replace('Upgrade,', 'close, Upgrade,')}"],
+    ids=["1.0", "close"],
+)
+def test_the_last_request_of_a_connection_may_make_an_offer(port: int, call: str) -> None:
+    [[method, _, _, _, body]] = say(port, call.encode() + LENGTH + PLAIN.encode() + LENGTH)
+    assert (method, body) == ("POST", "zażółć\n")
+
+
 def test_requests_with_and_without_offers_share_a_connection(port: int) -> None:
     plain = f"{PLAIN}Content-Length: 1\r\n\r\n".encode()
     bare = f"GET / HTTP/1.1\r\nHost: x\r\n{OFFER}\r\n".encode()
