@@ -6,10 +6,13 @@ Names in brackets are those of the project's list of attacks: T transport, W the
 from __future__ import annotations
 
 import asyncio
+import threading
+from typing import Any
 
 import pytest
 
 from gateway.collection import Found
+from gateway.endpoints.soap import reply
 from gateway.endpoints.soap.document import safe_filename
 from gateway.faults import ADDRESSING_INVALID, ADDRESSING_MISSING, NO_SCHEMA, POLICY, SECURITY
 from tests.soap_requests import (
@@ -25,6 +28,7 @@ from tests.soap_requests import (
     WSU,
     Gate,
     Token,
+    Waiting,
     accept_body,
     addressing,
     ago,
@@ -421,6 +425,20 @@ def test_searches_asked_for_at_once_hold_few_answers_in_memory() -> None:
 
     assert asyncio.run(flood()) == {200}
     assert most <= 4
+
+
+def test_a_large_document_is_written_out_beside_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    gate, threads = Gate(), []
+    write = reply.next_document
+
+    def next_document(*arguments: Any) -> bytes:
+        threads.append(threading.get_ident() == threading.main_thread().ident)
+        return write(*arguments)
+
+    monkeypatch.setattr(reply, "next_document", next_document)
+    gate.waiting = [Waiting(name, 1, "x.xml", "application/xml", bytes(size), False) for name, size in (("a", 200_000), ("b", 10))]
+    assert [gate.post(envelope(next_body())).status for _ in gate.waiting[:]] == [200, 200]
+    assert threads == [False, True]
 
 
 TRANSPORT = {

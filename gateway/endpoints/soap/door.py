@@ -231,7 +231,7 @@ class SoapDoor:
         if handed is None:
             return _xml(200, reply.next_document(call.addressing, None))
         try:
-            body = reply.next_document(call.addressing, handed)
+            body = await self._run(len(handed.content) > LARGE, reply.next_document, call.addressing, handed)
         except Exception:
             await self._mailbox.release(handed.document_id, handed.claim)
             raise
