@@ -8,25 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import httpx
 
 from gateway.errors import Deferred, Failed
+from gateway.http_answer import HttpAnswer, in_words, read_answer, statement
 from gateway.profile import SystemProfile
 
-MAX_BODY = 64 * 1024
 _CONNECTIONS = 32
-
-
-@dataclass(frozen=True, slots=True)
-class HttpAnswer:
-    """What the target said. `whole` is False when the body broke off, was compressed or larger than 64 KB; `body` is then its beginning."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    whole: bool
 
 
 class HttpClient:
@@ -60,16 +49,15 @@ class HttpClient:
         try:
             # httpx bounds each read; a target that sends one byte a second would hold the worker, so the sum is bounded too.
             async with asyncio.timeout(self._timeout), self._client.stream("POST", self._url, content=content, headers=sent) as response:
-                # The status line is the statement; a body that breaks off after it does not take it back.
-                said.append(HttpAnswer(response.status_code, dict(response.headers), b"", whole=False))
-                said.append(await _read(response))
+                said.append(statement(response))
+                said.append(await read_answer(response))
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            raise Deferred("deliver.unavailable", system=self._system, detail=_words(error)) from error
+            raise Deferred("deliver.unavailable", system=self._system, detail=in_words(error)) from error
         except (httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
-            raise self._misconfigured(_words(error)) from error
+            raise self._misconfigured(in_words(error)) from error
         except (httpx.HTTPError, TimeoutError) as error:
             if not said:
-                raise Deferred("deliver.in_doubt", system=self._system, detail=_words(error)) from error
+                raise Deferred("deliver.in_doubt", system=self._system, detail=in_words(error)) from error
         return said[-1]
 
     def _misconfigured(self, detail: str) -> Failed:
@@ -78,17 +66,3 @@ class HttpClient:
     async def close(self) -> None:
         """Close the connections; call it when the worker ends."""
         await self._client.aclose()
-
-
-async def _read(response: httpx.Response) -> HttpAnswer:
-    body = bytearray()
-    async for chunk in response.aiter_raw():
-        body += chunk
-        if len(body) > MAX_BODY:
-            break
-    whole = len(body) <= MAX_BODY and response.headers.get("content-encoding", "identity") == "identity"
-    return HttpAnswer(response.status_code, dict(response.headers), bytes(body[:MAX_BODY]), whole)
-
-
-def _words(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -32,7 +32,8 @@ After `make setup` it stands at `.venv/bin/brama`. Every command takes `-h`; set
 | --- | --- |
 | 0 | done; everything looked at is well |
 | 1 | done, and the answer is no: not valid, denied, left alone, something to mend, a claim of the demo did not hold |
-| 2 | could not do or judge it: wrong options, an unreadable file, a setting, the database; one sentence on stderr says what to change |
+| 2 | could not do or judge it: wrong options, an unreadable file, a setting, the database; one sentence on stderr says what to change \
+(after wrong options the usage line stands above it) |
 
 `brama registry import` ends with 1 when the file is refused (nothing is written then), `brama serve` with 1 when it cannot
 listen on its address. `serve`, `worker`, `simulate` and `demo --stay` run until SIGTERM or Ctrl-C.
@@ -131,7 +132,9 @@ address in 5 minutes, 50 from one address; [settings](settings.md)).
 zawijane nagłówki, złe fragmenty). Użyj zwykłej biblioteki HTTP. | The HTTP request is ambiguous or broken (Content-Length with \
 Transfer-Encoding, two Host headers, folded headers, bad chunks). Use an ordinary HTTP library. |
 | 404 | Pod tym adresem nic nie ma. Użyj ścieżki z WSDL. | There is nothing at this address. Use the path of the WSDL. |
-| 405 | Użyj POST albo GET ?wsdl. | Use POST, or GET ?wsdl. |
+| 405 | Pod tym adresem nie ma usługi (także przy ukośniku na końcu ścieżki) albo metoda nie jest obsługiwana. Wyślij POST na adres z \
+WSDL, co do znaku. | There is no service at this address (a slash at the end is enough), or the method is not supported. POST to the \
+address in the WSDL, to the letter. |
 | 408 | Żądanie nie nadeszło w całości na czas. Wyślij je szybciej. | The request did not arrive in time. Send it faster. |
 | 415 | Zły Content-Type albo żądanie skompresowane. Użyj `text/xml; charset=utf-8` bez kompresji. | Wrong Content-Type, or a \
 compressed request. Use `text/xml; charset=utf-8` without compression. |

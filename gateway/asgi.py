@@ -155,7 +155,8 @@ class Application:
 
     def _plain(self, scope: Scope, path: str) -> HttpReply:
         if scope["method"] not in ("GET", "HEAD"):
-            return text(405, "Only GET here.", {"allow": "GET, HEAD"})
+            wrong = "Tu tylko GET; komunikaty wyślij POST na adres z WSDL. Only GET here; POST messages to the address in the WSDL."
+            return text(405, wrong, {"allow": "GET, HEAD"})
         if path == "/health/live":
             return text(200, "alive")
         if path == "/health/ready":

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from sqlalchemy import delete
 from sqlalchemy.exc import SQLAlchemyError
 
 from adapters.ncts.adapter import NctsAdapter
@@ -44,10 +43,10 @@ from gateway.security.seal import Seal
 from gateway.security.signatures import Verifier
 from gateway.security.xml import HardenedParser
 from gateway.settings import Settings
+from gateway.storage import nonces
 from gateway.storage.emergency import Emergency
 from gateway.storage.polling import Polling
 from gateway.storage.search import Documents
-from gateway.storage.tables import nonces
 from gateway.targets import networks
 from registry.accounts import Account, Accounts, channel_password, former_password
 from registry.authorize import DatabaseRegistry
@@ -142,10 +141,9 @@ class Workshop:
     def now(self) -> datetime:
         return self.dispatching.now()
 
-    def forget_nonces(self, at: datetime) -> None:
-        """Raises StoreBusy."""
-        with self.database.writing() as connection:
-            connection.execute(delete(nonces).where(nonces.c.expires_at < at))
+    def forget_nonces(self, at: datetime) -> bool:
+        """See `nonces.forget`."""
+        return nonces.forget(self.database, at)
 
 
 @contextmanager

@@ -335,8 +335,8 @@ CODES: dict[str, Code] = {
     ),
     "keys.missing": Code(
         "none",
-        "Brak pliku kluczy {path}. Utwórz go poleceniem inicjującym folder kluczy albo wskaż inny folder (BRAMA_HOME).",
-        "Key file {path} is missing. Initialise the key folder or point BRAMA_HOME at another one.",
+        "Brak pliku kluczy {path}. Utwórz klucze poleceniem brama init albo wskaż inny folder (BRAMA_HOME).",
+        "Key file {path} is missing. Make keys with brama init, or point BRAMA_HOME at another folder.",
     ),
     "keys.readable_by_others": Code(
         "none",

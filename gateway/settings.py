@@ -30,7 +30,11 @@ class Settings(BaseSettings):
     token_window: float = Field(default=300, description="how far Created may be from now")
     max_waiting: int = Field(default=256, description="calls in work at once in one process before the door says busy")
     max_connections: int = Field(default=800, ge=1, description="open connections in one process; the longest idle one makes room")
-    operation_seconds: float = Field(default=180, gt=0, description="how long one operation may take, and a client to take its answer")
+    operation_seconds: float = (
+        Field(  # less than GRACE in gateway.channels.lapses: a UPD in time must be stored before the period is closed
+            default=180, gt=0, le=240, description="how long one operation may take, and a client to take its answer"
+        )
+    )
     token_failures: int = Field(default=10, ge=1, description="wrong tokens of one login from one address in `failure_window`")
     failure_window: float = Field(default=300, gt=0, description="how long a wrong token is held against its sender")
     calls_per_second: float = Field(default=1000, gt=0, description="calls of one account in one process; bursts of two seconds' worth")

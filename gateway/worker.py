@@ -46,22 +46,25 @@ class Worker:
             await asyncio.wait(self._running)
 
     def _sweep(self) -> None:
-        """Once a minute, drop the nonces whose token could not be accepted any more anyway."""
+        """Once a minute, and on while there are more, drop some nonces whose token could not be accepted any more anyway."""
         at = self._now()
-        if self._swept_at is not None and at - self._swept_at < SWEEP:
+        if _lately(self._swept_at, at, SWEEP):
             return
         self._swept_at = at
         try:
-            self._shop.forget_nonces(at)
+            if self._shop.forget_nonces(at):
+                self._swept_at = None
         except (StoreBusy, OperationalError):
             log.warning("sweep_put_off")
+        except Exception:
+            log.exception("sweep_failed")  # deliveries go on; the next round tries again
 
     def _serve(self) -> None:
         """Remind of, and end, what is held too long: every few seconds, and at once again while there is more."""
         if (lapses := self._shop.lapses) is None:
             return
         at = self._now()
-        if self._served_at is not None and at - self._served_at < SERVE:
+        if _lately(self._served_at, at, SERVE):
             return
         try:
             self._served_at = None if lapses.run(at) else at
@@ -127,6 +130,11 @@ class Worker:
         else:
             channel.delivered(job, self._now(), delivered.taken.detail, journey.timeline)
             log.info("delivered", sys_ref=job.sys_ref, duplicate=delivered.taken.duplicate)
+
+
+def _lately(done: datetime | None, at: datetime, span: timedelta) -> bool:
+    """Whether that was less than `span` ago; a clock that was set back since then proves nothing."""
+    return done is not None and timedelta(0) <= at - done < span
 
 
 async def work(settings: Settings) -> None:

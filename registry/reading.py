@@ -108,7 +108,10 @@ def _push(fields: Fields, folder: Path) -> NewPush:
     if digest not in DIGESTS:
         fields.problem(f"write {' or '.join(DIGESTS)}", "digest")
     password = fields.text("password", 200, required=False, exact=True) or None
-    return NewPush(fields.place, url, fields.text("login", LONGEST_LOGIN), password, digest, _anchors(fields, folder))
+    login = fields.text("login", LONGEST_LOGIN)
+    if not login.isprintable():  # no envelope can carry it
+        fields.problem("this has control characters", "login")
+    return NewPush(fields.place, url, login, password, digest, _anchors(fields, folder))
 
 
 def _anchors(fields: Fields, folder: Path) -> str | None:

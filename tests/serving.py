@@ -21,7 +21,8 @@ from gateway.channels.answers import AnswerDesk
 from gateway.channels.lapses import Lapses
 from gateway.channels.leases import Leases
 from gateway.channels.queue import DatabaseChannel
-from gateway.database import Database
+from gateway.channels.tables import servings
+from gateway.database import AnyRow, Database
 from gateway.demo.house import prepare
 from gateway.demo.people import AGENCY, ANNA, IMPORTER, Person
 from gateway.message import Caller, Replied
@@ -31,7 +32,7 @@ from gateway.security.sign import sign_enveloped
 from gateway.security.xml import HardenedParser
 from gateway.settings import Settings
 from gateway.steps.receive import receive
-from gateway.storage.tables import mailbox
+from gateway.storage.tables import mailbox, messages
 from registry.accounts import Accounts
 from registry.importing import import_file
 from schemas.reader import SchemaReader
@@ -154,3 +155,30 @@ def informations(document: bytes, kind: str) -> list[str]:
     """The texts of InformacjaUzupelniajaca of this type."""
     name = f"{CRD}TypInformacjiUzupelniajacej"
     return [e.text or "" for e in etree.fromstring(document).iter("{*}InformacjaUzupelniajaca") if e.get(name) == kind]
+
+
+def serving(house: House) -> AnyRow:
+    with house.database.reading() as connection:
+        return connection.execute(select(servings)).one()
+
+
+def message(house: House, sys_ref: str) -> AnyRow:
+    with house.database.reading() as connection:
+        return connection.execute(select(messages).where(messages.c.sys_ref == sys_ref)).one()
+
+
+def held(house: House, lrn: str = "L1") -> bytes:
+    """A declaration whose decision is held; gives the decision."""
+    house.declare(lrn)
+    decision = house.decision(lrn)
+    house.answer(decision)
+    return decision
+
+
+def refused(house: House, document: bytes, code: str, person: Person = ANNA) -> bytes:
+    """Send it; it must be refused, with this code. Gives the NPP."""
+    sys_ref = house.send(document, person)
+    assert (message(house, sys_ref).state, message(house, sys_ref).code) == ("refused", code)
+    npp = house.last("NPP", person)
+    assert informations(npp, "KodPrzyczynyOdmowy") == [code]
+    return npp

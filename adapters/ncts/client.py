@@ -14,9 +14,9 @@ from __future__ import annotations
 
 from lxml.etree import _Element
 
-from adapters.http_client import HttpAnswer
 from adapters.ncts.codes import describe
 from gateway.errors import Deferred, Failed, GatewayError, Rejected
+from gateway.http_answer import HttpAnswer
 from gateway.message import Taken
 from gateway.ports import Parser
 from gateway.profile import DuplicateAnswer, SystemProfile

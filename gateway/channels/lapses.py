@@ -32,6 +32,7 @@ log = structlog.get_logger("brama.servings")
 LEASE = "servings"
 GRACE = timedelta(minutes=5)  # a UPD received at the last moment may still be on its way into the store
 AT_ONCE = 20  # acts in one run: the worker has deliveries to make, too
+TRY_AGAIN = timedelta(minutes=1)  # what failed steps behind the others for so long
 
 _OPEN = text("servings.state = 'held'")  # literally so, or SQLite does not see that the partial index serves
 
@@ -75,7 +76,8 @@ class Lapses:
         except (LostLease, StoreBusy, OperationalError):
             raise
         except Exception:
-            log.exception("serving_failed", sys_ref=row.sys_ref, certificate=row.certificate_id)  # one must not keep the others waiting
+            log.exception("serving_failed", sys_ref=row.sys_ref, certificate=row.certificate_id)  # many must not keep the others waiting
+            self._wait(row, lease, at + TRY_AGAIN)
             return False
 
     def _act(self, row: AnyRow, lease: Lease, at: datetime) -> bool:
@@ -122,7 +124,7 @@ class Lapses:
         return True
 
     def _wait(self, row: AnyRow, lease: Lease, until: datetime) -> bool:
-        """Nothing to do before `until`: the settings had named other days when the document was held."""
+        """Nothing to do before `until`: the settings had named other days when the document was held, or a try has failed."""
         with self._database.writing() as connection:
             return _moved(connection, row, lease, next_at=until)
 

@@ -2,7 +2,8 @@
 
 A lease is claimed by a committed compare-and-set and ends by itself, so whoever dies holding it is followed by another.
 Each claim raises the fencing number; `check` inside a transaction makes sure that the claim is still the last one, so a
-process that slept past its end changes nothing. The processes' clocks must agree to a fraction of the lease.
+process that slept past its end changes nothing. The processes' clocks must agree to a fraction of the lease; one that ends
+later than any claim of now could is left from a clock that was wrong, and holds nobody up.
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ class Leases:
             until = at + self._life
             taken = connection.execute(
                 update(leases)
-                .where(leases.c.name == name, or_(leases.c.until <= at, leases.c.holder == self._holder))
+                .where(
+                    leases.c.name == name, or_(leases.c.until <= at, leases.c.until > at + 2 * self._life, leases.c.holder == self._holder)
+                )
                 .values(holder=self._holder, until=until, fence=leases.c.fence + 1)
                 .returning(leases.c.fence)
             ).scalar()

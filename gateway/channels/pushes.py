@@ -50,6 +50,10 @@ _CASE = (
     .correlate(pushes)
     .scalar_subquery()
 )
+#: Of a body that is not read for it: SQLite takes the length from the row's head.
+_LENGTH = (
+    select(func.length(mailbox.c.content)).where(mailbox.c.id == pushes.c.document).correlate(pushes).scalar_subquery().label("length")
+)
 #: The endpoint's own bad moments, in which nothing arrived: the same document is the next to be tried.
 _KEEPS_ITS_TURN = frozenset({"push.unavailable", "push.unresolved", "push.misconfigured"})
 #: What only a person can mend: no attempt more until then.
@@ -113,7 +117,7 @@ class PushQueue:
                 self._compared_at = None
                 return 0
             newest: int = connection.execute(select(func.max(collections.c.document))).scalar() or 0
-            whole = self._compared_at is None or at - self._compared_at >= COMPARE
+            whole = self._compared_at is None or not timedelta(0) <= at - self._compared_at < COMPARE  # also when the clock was set back
             found = _without_a_row(connection, None if whole else self._seen)
         if len(found) < AT_ONCE:
             self._seen, self._compared_at = newest, at if whole else self._compared_at
@@ -126,9 +130,10 @@ class PushQueue:
                 connection.execute(insert(pushes).on_conflict_do_nothing(), values)
         return len(found)
 
-    def claim(self, at: datetime, room: Callable[[int, bool], int], limit: int) -> list[Push]:
+    def claim(self, at: datetime, room: Callable[[int, bool], int], limit: int, size: int) -> list[Push]:
         """Some documents that are due, `limit` at most and few at once, so that the write lock is held for milliseconds:
-        ask again until there are none. `room(account, failing)` says with how many more an endpoint may be called at once.
+        ask again until there are none. `room(account, failing)` says with how many more an endpoint may be called at once,
+        `size` how many bytes of documents may come; the one that reaches it is the last.
         Raises StoreBusy, Deferred(record.store_unavailable)."""
         with self._database.reading() as connection:  # an idle worker takes no write lock
             ready = [row for row in connection.execute(_ready(at)) if room(row.account_id, row.failures > 0) > 0]
@@ -141,27 +146,32 @@ class PushQueue:
         with self._database.writing() as connection:
             for row in connection.execute(_ready(at).where(push_endpoints.c.account_id.in_(chosen))).all():  # as it is by now
                 free = min(room(row.account_id, row.failures > 0), limit - len(taken))
-                taken += [(row, *claimed) for claimed in self._claim_for(connection, row, free, at)]
+                for document, number, length in self._claim_for(connection, row, free, size, at):
+                    taken.append((row, document, number))
+                    size -= length
         return self._with_bodies(taken)
 
-    def _claim_for(self, connection: Connection, row: AnyRow, free: int, at: datetime) -> list[tuple[int, int]]:
-        """Document and number of each claim made for one endpoint; what somebody else has or had is set right."""
+    def _claim_for(self, connection: Connection, row: AnyRow, free: int, size: int, at: datetime) -> list[tuple[int, int, int]]:
+        """Document, number and bytes of each claim made for one endpoint; what somebody else has or had is set right."""
         rights = self._rights(row.account_id, at)
-        query = select(pushes.c.document, pushes.c.created_at, collections.c.collected_at, collections.c.claimed_until, trays)
+        query = select(pushes.c.document, pushes.c.created_at, collections.c.collected_at, collections.c.claimed_until, _LENGTH, trays)
         query = query.join(collections, collections.c.document == pushes.c.document).join(trays, trays.c.id == collections.c.tray)
         query = query.where(pushes.c.account_id == row.account_id, _DUE, pushes.c.due_at <= at)
-        claimed: list[tuple[int, int]] = []
+        claimed: list[tuple[int, int, int]] = []
         for waiting in connection.execute(query.order_by(pushes.c.due_at, pushes.c.document).limit(free + LOOK_AHEAD)).all():
             own = update(pushes).where(pushes.c.document == waiting.document)
             if waiting.collected_at is not None:
                 connection.execute(own.values(state="polled", ended_at=waiting.collected_at))
             elif waiting.claimed_until is not None and waiting.claimed_until > at:  # a poll has it, or another worker
                 connection.execute(own.values(due_at=waiting.claimed_until))
+            elif waiting.created_at < row.since:  # it came for an endpoint that was removed
+                connection.execute(own.values(state="given_up", ended_at=at))
             elif not rights.own(waiting.person, waiting.agency, waiting.party):
                 connection.execute(own.values(**self._withheld(waiting.created_at, at)))
-            elif len(claimed) < free and (number := box.claim(connection, waiting.document, at, at + self._lease)) is not None:
+            elif len(claimed) < free and size > 0 and (number := box.claim(connection, waiting.document, at, at + self._lease)) is not None:
                 connection.execute(own.values(attempts=pushes.c.attempts + 1, case_id=func.coalesce(pushes.c.case_id, _CASE)))
-                claimed.append((waiting.document, number))
+                claimed.append((waiting.document, number, waiting.length))
+                size -= waiting.length
         if claimed and row.failures:  # one careful try: nobody else's at the same time
             resting = update(push_endpoints).where(push_endpoints.c.account_id == row.account_id)
             connection.execute(resting.values(rest_until=at + self._lease))
@@ -253,8 +263,17 @@ def again(connection: Connection, account_id: int, at: datetime) -> int:
 
     Its deadline does not count any more: a person has looked."""
     waiting = select(collections.c.document).where(collections.c.account_id == account_id, collections.c.collected_at.is_(None))
-    mine = and_(pushes.c.account_id == account_id, pushes.c.state == "given_up", pushes.c.document.in_(waiting))
+    since = select(push_endpoints.c.since).where(push_endpoints.c.account_id == account_id).scalar_subquery()
+    mine = and_(
+        pushes.c.account_id == account_id, pushes.c.state == "given_up", pushes.c.document.in_(waiting), pushes.c.created_at >= since
+    )
     return connection.execute(update(pushes).where(mine).values(state="due", due_at=at, ended_at=None)).rowcount
+
+
+def abandon(connection: Connection, account_id: int, at: datetime) -> None:
+    """Its endpoint is gone: what was due only waits in the mailbox, inside the caller's transaction."""
+    mine = and_(pushes.c.account_id == account_id, _DUE)
+    connection.execute(update(pushes).where(mine).values(state="given_up", ended_at=at))
 
 
 def _push(row: AnyRow, document: AnyRow, claim: int) -> Push:

@@ -10,6 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import and_, case, insert, or_, select, text, update
@@ -18,7 +19,7 @@ from sqlalchemy.engine import Connection
 from gateway.channels.official import OfficialReceipts
 from gateway.channels.tables import dead_letters, deliveries, requests
 from gateway.database import AnyRow, Database
-from gateway.errors import GatewayError
+from gateway.errors import Failed, GatewayError
 from gateway.message import BusinessKeys, DocumentType, Job, Request, StepTime
 from gateway.profile import RetryPolicy
 from gateway.storage import messages as store
@@ -80,7 +81,16 @@ class DatabaseChannel:
                 .where(deliveries.c.id.in_(claimed))
                 .order_by(deliveries.c.due_at)
             ).all()
-        return [_job(row) for row in rows]
+        return [job for row in rows if (job := self._with_request(row, at)) is not None]
+
+    def _with_request(self, row: AnyRow, at: datetime) -> Job | None:
+        """None when the stored request cannot be read: a person must look at that delivery, and the others of its claim go on."""
+        job = _job(row)
+        try:
+            return replace(job, request=_request(row))
+        except ValueError as error:
+            self.dead(job, Failed("unexpected", kind=f"{type(error).__name__} in the stored request"), at, ())
+            return None
 
     def store_request(self, job: Job, request: Request) -> None:
         """See the port `Deliveries`."""
@@ -179,9 +189,6 @@ def _first_error(connection: Connection, message: int, error: GatewayError) -> s
 
 def _job(row: AnyRow) -> Job:
     fields = row._mapping
-    request = None
-    if fields[requests.c.request_id] is not None:
-        request = Request(fields[requests.c.request_id], bytes(fields["request"]), json.loads(fields[requests.c.headers]))
     return Job(
         delivery_id=fields[deliveries.c.id],
         sys_ref=fields[messages.c.sys_ref],
@@ -199,5 +206,12 @@ def _job(row: AnyRow) -> Job:
         lost=fields[deliveries.c.lost],
         fence=fields[deliveries.c.fence],
         deadline_at=fields[deliveries.c.deadline_at],
-        request=request,
     )
+
+
+def _request(row: AnyRow) -> Request | None:
+    """What was stored before the first attempt. Raises ValueError when its headers are no JSON."""
+    fields = row._mapping
+    if fields[requests.c.request_id] is None:
+        return None
+    return Request(fields[requests.c.request_id], bytes(fields["request"]), json.loads(fields[requests.c.headers]))

@@ -12,7 +12,7 @@ import click
 from sqlalchemy import select
 from sqlalchemy.engine import Connection
 
-from gateway.channels.pushes import again, counts
+from gateway.channels.pushes import abandon, again, counts
 from gateway.cli.opening import open_store
 from gateway.cli.output import as_json, table
 from gateway.cli.trouble import Trouble, plainly
@@ -47,8 +47,8 @@ def push() -> None:
 def set_(login: str, url: str, as_: str, keep_password: bool, digest: str, certificate: Path | None, json_: bool) -> None:
     """Hand documents for account LOGIN to URL as they come, from now on."""
     split_url(url)
-    if not 0 < len(as_) <= LONGEST_LOGIN:
-        raise Trouble(f"--as takes 1 to {LONGEST_LOGIN} characters")
+    if not 0 < len(as_) <= LONGEST_LOGIN or not as_.isprintable():
+        raise Trouble(f"--as takes 1 to {LONGEST_LOGIN} characters, none of them for control")
     password = None if keep_password else _password()
     new = NewPush(login, url, as_, password, digest, _anchors(certificate))
     secrets = None if keep_password else load_secrets(Settings().keys)
@@ -173,7 +173,9 @@ def unblock(login: str, again_: bool, json_: bool) -> None:
 def remove(login: str, json_: bool) -> None:
     """From now on the documents for LOGIN only wait in the mailbox."""
     with open_store().writing() as connection:
-        done = endpoints.remove(connection, _account(connection, login))
+        account = _account(connection, login)
+        if done := endpoints.remove(connection, account):
+            abandon(connection, account, datetime.now(UTC))
     if json_:
         as_json({"account": normal_login(login), "removed": done})
     else:

@@ -31,7 +31,7 @@ def receive(
 ) -> Received:
     """The decoded bytes become a message with a sysRef. Raises Rejected(receive.no_content | receive.too_large).
 
-    `limit` is for content and attachments together, in bytes (facts/seap-channel 1.5: 15 MB including attachments).
+    `limit` is for content and attachments together, in bytes (the channel's rule: 15 MB including attachments).
     """
     size = len(content) + sum(len(a.content) for a in attachments)
     if not content:

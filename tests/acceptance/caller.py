@@ -165,6 +165,18 @@ class Caller:
         return taken[0]
 
 
+def spares(estate: Estate, number: int) -> Callable[[], Caller]:
+    """Gives, one after another, traders whom no other test has used."""
+    left = iter(range(number))
+
+    def fresh() -> Caller:
+        trader = next(left, None)
+        assert trader is not None, "raise TRADERS"
+        return Caller(estate, f"trader{trader:02}")
+
+    return fresh
+
+
 def _patiently(call: Callable[[], Reply]) -> Reply:
     """As trader software should: whoever hears Retry-After (a store busy for a moment) comes again, a few times."""
     for _ in range(5):

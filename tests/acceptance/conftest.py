@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.acceptance.caller import Caller
+from tests.acceptance.caller import Caller, spares
 from tests.acceptance.estate import Estate
 
 TRADERS = 60
@@ -24,20 +23,8 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Estate]:
 
 
 @pytest.fixture(scope="session")
-def _numbers() -> Iterator[int]:
-    return itertools.count()
-
-
-@pytest.fixture(scope="session")
-def spare(house: Estate, _numbers: Iterator[int]) -> Callable[[], Caller]:
-    """Gives a trader whom no other test has used."""
-
-    def fresh() -> Caller:
-        number = next(_numbers)
-        assert number < TRADERS, "raise TRADERS"
-        return Caller(house, f"trader{number:02}")
-
-    return fresh
+def spare(house: Estate) -> Callable[[], Caller]:
+    return spares(house, TRADERS - 2)  # the last two are those of test_reading.py
 
 
 @pytest.fixture

@@ -116,6 +116,7 @@ BROKEN = {
     "no Host": lines("Content-Length: 0", host=b""),
     "two Hosts": lines("Host: y", "Content-Length: 0"),
     "Host that is no name": lines("Content-Length: 0", host=b"Host: a b/@c\r\n"),
+    "two Authorizations": lines("Authorization: Basic YTpi", "Authorization: Basic YTpj", "Content-Length: 0"),
     "two Content-Types": lines("Content-Type: application/json", "Content-Length: 0"),
     # --- chunks
     "chunk size ZZ": chunks(b"ZZ\r\n"),
@@ -144,6 +145,7 @@ BROKEN = {
     "trailer with a bare LF": chunks(b"1\r\na\r\n0\r\nX: 1\n\r\n"),
     "bare LFs at the end": chunks(b"1\r\na\r\n0\n\n"),
 }
+BROKEN["good requests behind a broken one"] = lines("Content-Length: x") + b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n" * 3
 BROKEN["[T9] 30 MB behind an announced KB"] = lines("Content-Length: 1024") + b"x" * 1024 + b"y" * 30 * MEGABYTE
 
 TOO_MUCH = {
@@ -200,6 +202,17 @@ def test_a_good_call_in_chunks_with_a_harmless_trailer_passes(server: Estate) ->
     assert told.startswith(b"HTTP/1.1 200")
     (sys_ref,) = re.findall(r"<sysRef>(.*?)</sysRef>", told.decode())
     until(lambda: server.delivered([sys_ref]))
+
+
+def test_neither_host_nor_an_absolute_address_leads_anywhere_else(caller: Caller) -> None:
+    """The path alone decides what is asked, and no answer repeats a name that a caller made up."""
+    for target in (f"http://evil.example{SOAP_PATH}?wsdl", f"{SOAP_PATH}?wsdl"):
+        with socket.create_connection(("127.0.0.1", caller.estate.port), timeout=10) as connection:
+            connection.sendall(f"GET {target} HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n".encode())
+            told = b"".join(iter(lambda: connection.recv(65536), b""))
+        assert told.startswith(b"HTTP/1.1 200")
+        assert f'location="{caller.estate.url}{SOAP_PATH}"'.encode() in told
+        assert b"evil" not in told
 
 
 def test_a_trailer_changes_no_header(caller: Caller) -> None:

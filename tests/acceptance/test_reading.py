@@ -253,6 +253,26 @@ def test_b006_in_its_own_words(answered: tuple[Caller, str], name: str) -> None:
     assert (description or "").startswith(text)
 
 
+def test_t14_whoever_knows_the_ids_of_anothers_documents_gets_none_of_them(house: Estate, answered: tuple[Caller, str]) -> None:
+    """A colleague of the same agency who acts for the same company, with every id that leads to a document."""
+    caller, sys_ref = answered
+    colleague = Caller(house, "trader58")
+    ids = search(caller, f"<korelacjaSysref>{sys_ref}</korelacjaSysref>")[0].ids
+    ((own_id,),) = house.rows("SELECT business_id FROM messages WHERE sys_ref = ?", sys_ref)
+    named = {
+        "korelacjaSysref": sys_ref,
+        "sysRef": sys_ref,
+        "idWysylki": ids["dispatchId"],
+        "idSprawy": ids["caseId"],
+        "idDocSysZew": own_id,
+    }
+    for name, value in named.items():
+        assert search(caller, f"<{name}>{value}</{name}>"), name
+        assert search(colleague, f"<{name}>{value}</{name}>") == [], name
+    assert search(colleague, f"<idSiscP>{IMPORTER.id_sisc}</idSiscP>{WEEK}") == []
+    assert documents(ask(colleague, sisc_body(f"<idSiscP>{IMPORTER.id_sisc}</idSiscP>"))) == []
+
+
 def test_a_right_that_ended_a_moment_ago_reads_nothing_more(running: Callable[..., Estate]) -> None:
     """Not even what the person sent for the company himself; what never reached a company stays his own."""
     estate = running(processes=2)

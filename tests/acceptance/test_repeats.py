@@ -58,7 +58,7 @@ def test_after_an_npp_a_new_attempt_gets_a_new_sys_ref(house: Estate, trader: Ca
     assert trader.npp().information("idDokumentuSEAP") == [second]
 
 
-def test_a_message_id_with_other_bytes_is_refused_and_with_the_same_is_a_repeat(house: Estate, trader: Caller) -> None:
+def test_t6_a_message_id_with_other_bytes_is_refused_and_with_the_same_is_a_repeat(house: Estate, trader: Caller) -> None:
     document = trader.declare("MID-1")
     first = trader.submit(document, MessageID="urn:uuid:mid-1")
     assert trader.submit(document, MessageID="urn:uuid:mid-1") == first
@@ -88,7 +88,7 @@ def replayed(trader: Caller, token: Token) -> tuple[str, str]:
 REFUSED = ("{http://ws.apache.org/wss4j}SecurityError", SECURITY)
 
 
-def test_a_used_nonce_is_refused_also_after_a_restart_and_by_every_process(own: Callable[..., Estate]) -> None:
+def test_t1_a_used_nonce_is_refused_also_after_a_restart_and_by_every_process(own: Callable[..., Estate]) -> None:
     estate = own().start(processes=2)
     trader = Caller(estate, "trader00")
     token = trader.token()

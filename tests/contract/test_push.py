@@ -11,10 +11,11 @@ import pytest
 from lxml import etree
 from zeep import Client
 
-from gateway.endpoints.push.call import Call, Credentials, Document, HttpAnswer
+from gateway.endpoints.push.call import Call, Credentials, Document
 from gateway.endpoints.soap.contract import CHANNEL, PULL, PUSH, served
 from gateway.endpoints.soap.push_contract import WSDL, push_sources
 from gateway.errors import GatewayError
+from gateway.http_answer import HttpAnswer
 from gateway.security.xml import HardenedParser
 
 XS = "{http://www.w3.org/2001/XMLSchema}"

@@ -88,6 +88,7 @@ CASES = {
     "fault_store": (asking(next_body()), Deferred("record.store_unavailable"), None),
     "fault_unexpected": (asking(accept_body()), RuntimeError("password=hunter2"), None),
     "next_document_sisc": (asking(sisc_body("<idSiscP>PL000000000000003</idSiscP>")), None, document()),
+    "next_document_sisc_none": (asking(sisc_body("<idSiscP>PL000000000000003</idSiscP>")), None, None),
     "documents": (
         asking(documents_body("<korelacjaSysref>1</korelacjaSysref>")),
         None,
@@ -193,6 +194,23 @@ def test_error_code_and_text_stand_literally() -> None:
 def test_fault_action_names_the_operation() -> None:
     root = etree.fromstring(answer("fault_no_schema")[2])
     assert root.findtext(f".//{{{WSA}}}Action") == f"{PULL}/DocumentHandlingPort/AcceptDocument/Fault/techErrorFault"
+
+
+@pytest.mark.parametrize(
+    ("name", "operation"),
+    [
+        ("accept_document", "AcceptDocument"),
+        ("next_document", "GetNextDocument"),
+        ("next_document_none", "GetNextDocument"),
+        ("next_document_sisc", "GetNextDocumentSisc"),
+        ("next_document_sisc_none", "GetNextDocumentSisc"),
+        ("documents", "GetDocuments"),
+    ],
+)
+def test_the_action_of_an_answer_names_the_operation_that_was_called(name: str, operation: str) -> None:
+    """Two operations answer with the same element, and stacks with WS-Addressing tell them apart by this."""
+    root = etree.fromstring(answer(name)[2])
+    assert root.findtext(f".//{{{WSA}}}Action") == f"{PULL}/DocumentHandlingPort/{operation}Response"
 
 
 def test_content_survives_base64_and_escaping() -> None:

@@ -6,23 +6,20 @@ import asyncio
 import socket
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import uvicorn
 
 from gateway import asgi
 from gateway.asgi import SOAP_PATH, Application
 from gateway.endpoints import connection
-from gateway.endpoints.connection import bounded
 from gateway.endpoints.http import HttpReply, text
 from gateway.errors import GatewayError
 from gateway.settings import Settings
 from tests.acceptance.estate import until
+from tests.listening import listening
 
 ANSWERS = "/systems/NCTS2/answers"
 
@@ -60,30 +57,12 @@ async def call(app: Application, path: str, *, method: str = "POST", client: str
     return sent[0]["status"], b"".join(m["body"] for m in sent[1:])
 
 
-@contextmanager
-def serving(app: Application, keep_alive: int = 5, **limits: Any) -> Iterator[int]:
-    """A real server in a thread; gives its port."""
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        bound.listen()
-        server = uvicorn.Server(
-            uvicorn.Config(app, http=bounded(15, **limits), lifespan="off", log_config=None, timeout_keep_alive=keep_alive)
-        )
-        thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[bound])))
-        thread.start()
-        try:
-            yield bound.getsockname()[1]
-        finally:
-            server.should_exit = True
-            thread.join()
-
-
 @pytest.mark.parametrize("path", [SOAP_PATH, ANSWERS])
 @pytest.mark.parametrize("framing", ["content-length: 5000000", "transfer-encoding: chunked"])
 def test_a_sender_who_reads_nothing_before_he_has_sent_all_still_hears_why_he_is_refused(path: str, framing: str) -> None:
     piece = b"a" * 50_000
     chunk = piece if "length" in framing else b"%x\r\n%s\r\n" % (len(piece), piece)
-    with serving(application(max_body=100_000)) as port, socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+    with listening(application(max_body=100_000)) as port, socket.create_connection(("127.0.0.1", port), timeout=10) as client:
         client.sendall(f"POST {path} HTTP/1.1\r\nhost: x\r\n{framing}\r\n\r\n".encode())
         for _ in range(100):
             client.sendall(chunk)
@@ -96,7 +75,7 @@ def test_a_sender_who_reads_nothing_before_he_has_sent_all_still_hears_why_he_is
 
 def test_a_refused_body_without_end_is_not_read_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asgi, "LINGER_BYTES", 1_000_000)
-    with serving(application(max_body=100_000)) as port, socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+    with listening(application(max_body=100_000)) as port, socket.create_connection(("127.0.0.1", port), timeout=10) as client:
         client.sendall(f"POST {SOAP_PATH} HTTP/1.1\r\nhost: x\r\ncontent-length: 999999999\r\n\r\n".encode())
         with pytest.raises(ConnectionError):
             client.sendall(b"a" * 100_000_000)
@@ -151,7 +130,7 @@ POLL = f"POST {SOAP_PATH} HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n".enco
 def test_a_document_whose_reader_goes_away_half_way_is_not_taken_for_collected() -> None:
     app = application()
     told, ended = handing_out(app)
-    with serving(app) as port:
+    with listening(app) as port:
         with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
             client.sendall(POLL)
             client.recv(1000)
@@ -163,7 +142,7 @@ def test_a_document_whose_reader_goes_away_half_way_is_not_taken_for_collected()
 def test_a_reader_who_stops_reading_holds_no_place_for_ever() -> None:
     app = application(claim_seconds=0.5)
     told, ended = handing_out(app)
-    with serving(app) as port, socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+    with listening(app) as port, socket.create_connection(("127.0.0.1", port), timeout=10) as client:
         client.sendall(POLL)
         assert ended.wait(5)
     assert told == [False]
@@ -195,7 +174,7 @@ def connections(port: int) -> int:
 def test_readers_who_take_no_answer_hold_no_place_and_are_cut_off() -> None:
     app = application(max_waiting=4)
     answering(app, 20_000_000)
-    with serving(app, answer_seconds=1) as port:
+    with listening(app, answer_seconds=1) as port:
         stuck = [open_reader(port, POLL + POLL) for _ in range(10)]  # the second answer waits for the first one's way
         time.sleep(0.5)
         try:
@@ -217,7 +196,7 @@ def test_a_closed_connection_whose_last_bytes_nobody_takes_ends(monkeypatch: pyt
     app, made = application(), list[Any]()
     answering(app, 40_000)
     monkeypatch.setattr(connection.OfferDecliningProtocol, "connection_made", remembering(made))
-    with serving(app, answer_seconds=0.5, keep_alive=1) as port, open_reader(port, b"") as client:
+    with listening(app, answer_seconds=0.5, keep_alive=1) as port, open_reader(port, b"") as client:
         until(lambda: made, 5)
         for asked in range(1, 2000):
             client.sendall(POLL)
@@ -242,7 +221,7 @@ def remembering(made: list[Any]) -> Any:
 def test_room_is_made_by_one_who_takes_nothing() -> None:
     app = application()
     answering(app, 20_000_000)
-    with serving(app, max_connections=4) as port:
+    with listening(app, max_connections=4) as port:
         stuck = [open_reader(port, POLL) for _ in range(4)]
         time.sleep(0.5)
         try:
@@ -261,7 +240,7 @@ def test_what_slow_readers_have_not_taken_is_bounded(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(connection, "UNSENT_BYTES", 50_000_000)
     app = application()
     answering(app, 20_000_000)
-    with serving(app) as port:
+    with listening(app) as port:
         stuck = [open_reader(port, POLL) for _ in range(10)]
         try:
             until(lambda: connections(port) <= 3, 5, "cutting off the slowest")
@@ -282,7 +261,7 @@ def test_requests_that_wait_behind_another_are_bounded() -> None:
         return HttpReply(200, {}, b"x")
 
     app._house.soap_door.handle = handle  # type: ignore[method-assign, assignment]
-    with serving(app) as port, socket.create_connection(("127.0.0.1", port), timeout=5) as client, pytest.raises(ConnectionError):
+    with listening(app) as port, socket.create_connection(("127.0.0.1", port), timeout=5) as client, pytest.raises(ConnectionError):
         client.sendall(POLL * 1_000_000)
     assert asked <= connection.PIPELINED + 1
 
@@ -299,7 +278,7 @@ def test_a_document_is_not_collected_by_one_who_left_with_another_request_behind
         return HttpReply(200, {}, b"x" * 1000, after)
 
     app._house.soap_door.handle = handle  # type: ignore[method-assign, assignment]
-    with serving(app) as port:
+    with listening(app) as port:
         with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
             client.sendall(POLL + POLL)
             time.sleep(0.1)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import socket
-import threading
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from typing import Any
 
 import pytest
-import uvicorn
 
-from gateway.endpoints.connection import PIPELINED, bounded
+from gateway.endpoints.connection import PIPELINED
+from tests.listening import listening
 
 OFFER = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAAB\r\n"
 LENGTH = "Content-Length: 11\r\n\r\nzażółć\n".encode()
@@ -35,15 +33,8 @@ async def mirror(scope: Any, receive: Any, send: Any) -> None:
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        bound.listen()
-        server = uvicorn.Server(uvicorn.Config(mirror, http=bounded(5), lifespan="off", log_config=None))
-        thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[bound])))
-        thread.start()
-        yield bound.getsockname()[1]
-        server.should_exit = True
-        thread.join()
+    with listening(mirror, head_seconds=5) as number:
+        yield number
 
 
 def say(port: int, *pieces: bytes, replies: int = 1) -> list[Any]:

@@ -175,3 +175,30 @@ def test_one_broken_serving_does_not_keep_the_others_waiting(house: House) -> No
     assert house.scheduler().run(at) == 1
     with house.database.reading() as connection:
         assert connection.execute(select(servings.c.state).order_by(servings.c.id)).scalars().all() == ["held", "lapsed"]
+
+
+def test_many_broken_servings_do_not_keep_the_others_waiting(house: House) -> None:
+    """As many as one run takes, all due before the good one."""
+    with house.database.writing() as connection:
+        for number in range(2, 2 + lapses.AT_ONCE):
+            connection.exec_driver_sql(
+                "INSERT INTO servings SELECT ?, 'UPD-broken-' || ?, message, account_id, system, kind, filename, document_id,"
+                " randomblob(32), addressee, permission, state, issued_at, due_at - 1, notices, next_at - 1, closed_at, proof"
+                " FROM servings WHERE id = 1",
+                (number, number),
+            )
+    at = house.clock.pass_(days=40)
+    done = [house.scheduler().run(at + number * 5 * SECONDS) for number in range(3)]
+    assert sum(done) == 1
+    with house.database.reading() as connection:
+        assert connection.execute(select(servings.c.state).order_by(servings.c.id)).scalars().first() == "lapsed"
+
+
+def test_a_lease_from_a_clock_that_was_far_ahead_does_not_hold_for_ever(database: Database) -> None:
+    """Its holder died and the clock was set right: nobody who is alive can hold it for longer than a lease lasts."""
+    ahead = Leases(database, "dead", 60).claim("x", AT + timedelta(days=400))
+    assert ahead is not None
+    taken = Leases(database, "alive", 60).claim("x", AT)
+    assert taken is not None
+    assert taken.fence == ahead.fence + 1
+    assert Leases(database, "third", 60).claim("x", AT + SECONDS) is None

@@ -5,14 +5,21 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from sqlalchemy import select
 
+from gateway.channels.tables import pushes
 from gateway.cli import main
+from gateway.cli.opening import open_store
 from gateway.security.keys import initialise
+from registry.tables import push_endpoints
 from tests.registry_setting import ANNA, REGISTER
+from tests.unit.test_pushes import queue
+from tests.walk import put as record
 
 SECRET = "hasło-do-punktu"
 URL = "https://edi.example/seap"
@@ -182,3 +189,31 @@ def test_what_is_wrong_there_is_named_with_its_place(home: Path, push: str, plac
     problems = json.loads(done.stdout)["problems"]
     assert [problem["place"] for problem in problems] == [f"persons[0].accounts[0].{place}"]
     assert listed() == []
+
+
+def test_what_was_due_for_a_removed_endpoint_is_due_no_more(home: Path) -> None:
+    """Or the metric would count it for ever."""
+    put()
+    database, at = open_store(), datetime.now(UTC) + timedelta(seconds=1)
+    with database.reading() as connection:
+        account = connection.execute(select(push_endpoints.c.account_id)).scalar_one()
+    record(database, b"<a/>", account=account, at=at, generation=1)
+    assert queue(database).find(at) == 1
+    brama("push", "remove", ANNA)
+    with database.reading() as connection:
+        assert connection.execute(select(pushes.c.state)).scalars().all() == ["given_up"]
+
+
+def test_a_login_that_no_envelope_can_carry_is_refused(home: Path) -> None:
+    """Taken, it would fail every call until the endpoint is blocked, and nothing would say why."""
+    refused = brama("push", "set", ANNA, URL, "--as", "br\x01ama", given=f"{SECRET}\n")
+    assert (refused.exit_code, listed()) == (2, [])
+    file = home / "endpoint.yaml"
+    push = f'push: {{url: "{URL}", login: "br\\x01ama", password: "{SECRET}"}}'
+    person = (
+        f'- idSISC: "80010112340000000"\n    given_names: A\n    family_name: B\n    accounts:\n      - login: {ANNA}\n        {push}\n'
+    )
+    file.write_text(f"persons:\n  {person}", encoding="utf-8")
+    refused = brama("registry", "import", str(file))
+    assert "accounts[0].push.login" in refused.stderr
+    assert (refused.exit_code, listed()) == (1, [])

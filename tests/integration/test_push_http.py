@@ -20,9 +20,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from gateway.endpoints.push.call import HttpAnswer
-from gateway.endpoints.push.client import MAX_ANSWER, PushHttp
+from gateway.endpoints.push.client import PushHttp
 from gateway.errors import Deferred, Failed, GatewayError
+from gateway.http_answer import MAX_ANSWER, HttpAnswer
 from gateway.targets import networks
 
 LOOPBACK = networks("127.0.0.0/8")

@@ -4,61 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 from lxml import etree
-from sqlalchemy import select
 
 from adapters.ncts.samples import cc015c
 from gateway.channels.answers import AnswerDesk
-from gateway.channels.lapses import GRACE
-from gateway.channels.tables import serving_papers, servings
-from gateway.cli import main
-from gateway.cli.output import WARSAW
-from gateway.database import AnyRow, Database
-from gateway.demo.people import AGENCY, ANNA, IMPORTER, JAN, Person
+from gateway.database import Database
+from gateway.demo.people import AGENCY, ANNA, IMPORTER, JAN
 from gateway.errors import Failed, Rejected
 from gateway.legal_time import end_of_period
-from gateway.settings import Settings
 from gateway.steps.receive import receive
-from gateway.storage.tables import messages
-from tests.serving import CRD, House, informations
+from tests.serving import CRD, House, held, informations, message, refused, serving
 
 
 @pytest.fixture
 def house(tmp_path: Path, database: Database) -> House:
     return House(tmp_path / "house", database, "CC060C")
-
-
-def serving(house: House) -> AnyRow:
-    with house.database.reading() as connection:
-        return connection.execute(select(servings)).one()
-
-
-def message(house: House, sys_ref: str) -> AnyRow:
-    with house.database.reading() as connection:
-        return connection.execute(select(messages).where(messages.c.sys_ref == sys_ref)).one()
-
-
-def held(house: House, lrn: str = "L1") -> bytes:
-    """A declaration whose decision is held; gives the decision."""
-    house.declare(lrn)
-    decision = house.decision(lrn)
-    house.answer(decision)
-    return decision
-
-
-def refused(house: House, document: bytes, code: str, person: Person = ANNA) -> bytes:
-    """Send it; it must be refused, with this code. Gives the NPP."""
-    sys_ref = house.send(document, person)
-    assert (message(house, sys_ref).state, message(house, sys_ref).code) == ("refused", code)
-    npp = house.last("NPP", person)
-    assert informations(npp, "KodPrzyczynyOdmowy") == [code]
-    return npp
 
 
 # --- held ---------------------------------------------------------------------------------------------------------------
@@ -259,170 +222,3 @@ def test_any_other_receipt_of_ours_is_for_the_administration_only(house: House) 
         with pytest.raises(Rejected) as refusal:
             house.send(house.sign(house.last(kind)))
         assert refusal.value.code == "identify.administration_only"
-
-
-# --- reminded, lapsed ---------------------------------------------------------------------------------------------------
-
-
-def test_reminders_then_the_pnd_with_the_document(house: House) -> None:
-    decision = held(house)
-    issued, scheduler = house.clock.at, house.scheduler()
-    assert scheduler.run(house.clock.at) == 0
-    house.clock.at = end_of_period(issued, 7)
-    assert [scheduler.run(house.clock.at), scheduler.run(house.clock.at)] == [1, 0]
-    house.clock.at = end_of_period(issued, 12)
-    assert [scheduler.run(house.clock.at), scheduler.run(house.clock.at)] == [1, 0]
-    assert house.kinds() == ["UPP", "UPD", "Zawiadomienie", "Zawiadomienie"]
-    assert informations(house.last("Zawiadomienie"), "NumerZawiadomienia") == ["2"]
-    house.clock.at = end_of_period(issued, 14)
-    assert scheduler.run(house.clock.at) == 0, "what was received at the last moment may still be on its way into the store"
-    house.clock.at += GRACE
-    assert [scheduler.run(house.clock.at), scheduler.run(house.clock.at)] == [1, 0]
-    assert house.kinds() == ["UPP", "UPD", "Zawiadomienie", "Zawiadomienie", "PND", "CC060C"]
-    assert house.last("CC060C") == decision
-    row = serving(house)
-    assert (row.state, row.notices, row.next_at) == ("lapsed", 2, None)
-    with house.database.reading() as connection:
-        kept = connection.execute(select(serving_papers.c.paper).order_by(serving_papers.c.paper)).scalars().all()
-    assert kept == ["PND", "UPD", "document", "notice 1", "notice 2"]
-    assert informations(house.last("PND"), "IdentyfikatorUPD") == [row.certificate_id]
-
-
-def test_after_a_standstill_one_reminder_and_not_two(house: House) -> None:
-    held(house)
-    at = house.clock.pass_(days=13)
-    assert [house.scheduler().run(at), house.scheduler().run(at)] == [1, 0]
-    assert informations(house.last("Zawiadomienie"), "NumerZawiadomienia") == ["2"]
-
-
-def test_without_notices_the_period_ends_all_the_same(house: House) -> None:
-    house.settings = house.settings.model_copy(update={"serving_notices": ()})
-    house.reprofile("CC060C")
-    held(house)
-    due = end_of_period(house.clock.at, 14)
-    house.scheduler().run(due)
-    assert house.kinds() == ["UPP", "UPD"]
-    assert house.scheduler().run(due + GRACE) == 1
-    assert house.kinds() == ["UPP", "UPD", "PND", "CC060C"]
-
-
-def test_after_a_long_standstill_no_reminder_but_the_pnd(house: House) -> None:
-    held(house)
-    at = house.clock.pass_(days=40)
-    assert [house.scheduler().run(at), house.scheduler().run(at)] == [1, 0]
-    assert house.kinds() == ["UPP", "UPD", "PND", "CC060C"]
-
-
-def test_signed_at_the_last_moment_and_too_late_a_moment_later(house: House) -> None:
-    held(house, "L1")
-    first = house.last("UPD")
-    held(house, "L2")
-    second = house.last("UPD")
-    due = end_of_period(house.clock.at, 14)
-    house.clock.at = due
-    refused(house, house.sign(second), "confirm.too_late")  # also before the scheduler comes round
-    house.clock.pass_(microseconds=-1)
-    house.send(house.sign(first))
-    house.clock.at = due + GRACE
-    assert house.scheduler().run(house.clock.at) == 1
-    refused(house, house.sign(second), "confirm.too_late")
-    with house.database.reading() as connection:
-        assert connection.execute(select(servings.c.state).order_by(servings.c.id)).scalars().all() == ["signed", "lapsed"]
-    assert house.kinds().count("CC060C") == 2
-    assert house.kinds().count("PND") == 1
-
-
-def test_once_signed_nobody_is_reminded(house: House) -> None:
-    held(house)
-    house.send(house.sign(house.last("UPD")))
-    assert house.scheduler().run(house.clock.pass_(days=40)) == 0
-    assert house.kinds() == ["UPP", "UPD", "UPP", "CC060C"]
-
-
-def test_other_days_in_the_settings_move_the_next_look_and_not_the_period(house: House) -> None:
-    """A serving keeps the end it was issued with; reminders follow the settings of the day."""
-    held(house)
-    issued = house.clock.at
-    house.settings = house.settings.model_copy(update={"serving_notices": (10,)})
-    house.scheduler().run(end_of_period(issued, 7))
-    assert house.kinds() == ["UPP", "UPD"]
-    assert house.scheduler().run(end_of_period(issued, 10) - timedelta(seconds=1)) == 0
-    assert house.scheduler().run(end_of_period(issued, 10)) == 1
-    assert house.kinds() == ["UPP", "UPD", "Zawiadomienie"]
-    assert serving(house).due_at == end_of_period(issued, 14)
-
-
-# --- commands -----------------------------------------------------------------------------------------------------------
-
-
-def brama(house: House, *arguments: str) -> Result:
-    environment = {
-        "BRAMA_HOME": str(house.home),
-        "BRAMA_DATABASE_URL": str(house.database.engine.url),
-        "BRAMA_PROFILES": str(house.home / "profiles"),
-    }
-    return CliRunner().invoke(main, arguments, env=environment)
-
-
-def test_what_is_held_is_listed_and_its_papers_are_shown(house: House) -> None:
-    sys_ref = house.declare("L1")
-    house.answer(house.decision("L1"))
-    certificate = serving(house).certificate_id
-    listed = brama(house, "messages", "held")
-    assert (listed.exit_code, certificate in listed.output, "PL852963741300000" in listed.output) == (0, True, True)
-    shown = brama(house, "messages", "show", sys_ref)
-    assert f"held      CC060C_D-1.xml for PL852963741300000 until {serving(house).due_at.astimezone(WARSAW):%Y-%m-%d} 00:00" in shown.output
-    assert brama(house, "messages", "papers", certificate, "UPD").stdout_bytes == house.last("UPD")
-    house.send(house.sign(house.last("UPD")))
-    assert certificate not in brama(house, "messages", "held").output
-    (row,) = json.loads(brama(house, "messages", "held", "--all", "--json").stdout)
-    assert (row["certificate"], row["state"]) == (certificate, "signed")
-
-
-def test_a_dead_answer_that_must_be_served_is_held_when_it_is_matched_again(house: House) -> None:
-    house.desk.keep("NCTS2", house.decision("L1"), Failed("reply.unknown_correlation", system="NCTS2"), house.clock.at)
-    house.declare("L1")
-    done = brama(house, "dead-letters", "retry", "1", "--json")
-    assert json.loads(done.stdout) == {"retried": [1], "left": []}
-    assert house.kinds() == ["UPP", "UPD"]
-
-
-def test_without_the_seal_a_dead_answer_that_must_be_served_is_left_alone(house: House) -> None:
-    house.declare("L1")
-    house.desk.keep("NCTS2", house.decision("L1"), Failed("reply.unknown_correlation", system="NCTS2"), house.clock.at)
-    (house.home / "keys" / "seal.key").unlink()
-    done = brama(house, "dead-letters", "retry", "1", "--json")
-    assert (done.exit_code, json.loads(done.stdout)) == (1, {"retried": [], "left": [1]})
-    assert house.kinds() == ["UPP"]
-
-
-def test_both_signatures_of_the_proof_are_judged_by_the_command(house: House) -> None:
-    held(house)
-    signed = house.sign(house.last("UPD"))
-    root = etree.fromstring(signed)
-    root[0][-1].text = "2020-01-01T00:00:00.000Z"  # in the UPD: neither signature holds any more
-    root[1][1].text = root[2][1].text  # type: ignore[index]
-    stripped = etree.fromstring(signed)
-    stripped[1].find("{*}SignatureValue").text = "AAAA"  # type: ignore[union-attr]  # only the office's value is wrong, the trader signs again
-    stripped.remove(stripped[2])
-    files = {"good": signed, "altered": etree.tostring(root), "wrong seal": house.sign(etree.tostring(stripped))}
-    for name, content in files.items():
-        (house.home / f"{name}.xml").write_bytes(content)
-    arguments = [
-        "signatures",
-        "verify",
-        *(str(house.home / f"{name}.xml") for name in files),
-        "--trust",
-        str(house.home / "keys" / "trust"),
-    ]
-    lines = [json.loads(line) for line in brama(house, *arguments, "--countersigned", "--json").stdout.splitlines()]
-    assert [line["valid"] for line in lines] == [True, False, False]
-    assert (lines[0]["signer"], lines[0]["signed_before_by"]) == ("CN=Anna Przykładowa,C=PL", "CN=Brama seal,O=Brama,C=PL")
-    plain = [json.loads(line) for line in brama(house, *arguments, "--json").stdout.splitlines()]
-    assert {line["code"] for line in plain} == {"signature.multiple"}
-
-
-@pytest.mark.parametrize("notices", [(7, 7), (12, 7), (0,), (14,)])
-def test_notices_must_lie_in_the_period(tmp_path: Path, notices: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match="serving_notices"):
-        Settings(home=tmp_path, serving_notices=notices)

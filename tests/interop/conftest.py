@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.acceptance.caller import Caller
+from tests.acceptance.caller import Caller, spares
 from tests.acceptance.estate import Estate
 from tests.interop.toolchains import generated
 
@@ -26,15 +25,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Estate]:
 
 @pytest.fixture(scope="session")
 def spare(house: Estate) -> Callable[[], Caller]:
-    """Gives a trader whom no other test has used."""
-    numbers = itertools.count()
-
-    def fresh() -> Caller:
-        number = next(numbers)
-        assert number < TRADERS, "raise TRADERS"
-        return Caller(house, f"trader{number:02}")
-
-    return fresh
+    return spares(house, TRADERS)
 
 
 @pytest.fixture

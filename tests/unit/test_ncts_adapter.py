@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from adapters.http_client import HttpAnswer
 from adapters.ncts.adapter import NctsAdapter
 from adapters.ncts.client import judge
 from adapters.ncts.codes import FUNCTIONAL_ERRORS
@@ -17,6 +16,7 @@ from adapters.ncts.replies import functional_error, xml_error
 from adapters.proof import SIGNATURE, TIMESTAMP, Secrets, sign_answer, sign_request
 from gateway.channels.correlation import Lookup, lookups
 from gateway.errors import Deferred, Failed, GatewayError, Rejected
+from gateway.http_answer import HttpAnswer
 from gateway.message import BusinessKeys
 from tests.transit import NAMESPACE, SECRET, SECRETS, SENDER, StrictParser, declaration, job, ncts2
 

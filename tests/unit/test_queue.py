@@ -185,3 +185,17 @@ def test_a_message_that_takes_its_workers_with_it_is_put_aside(database: Databas
         (letter,) = desk.listed(connection)
     assert (letter.code, letter.sys_ref) == ("deliver.abandoned", poison.sys_ref)
     assert good.sys_ref != poison.sys_ref
+
+
+def test_a_stored_request_that_cannot_be_read_does_not_take_the_others_along(database: Database, channel: DatabaseChannel) -> None:
+    broken, good = put(database, b"<broken/>", b"<good/>")
+    for job in channel.claim(2, AT):
+        channel.store_request(job, Request(job.sys_ref, job.content, {"a": "b"}))
+        channel.later(job, Deferred("deliver.unavailable", system="NCTS2", detail="x"), RetryPolicy((1.0,), 1e6), AT, ())
+    with database.writing() as connection:
+        connection.exec_driver_sql("UPDATE requests SET headers = '{' WHERE request_id = ?", (broken,))
+    assert [job.sys_ref for job in channel.claim(2, AT + seconds(2))] == [good]
+    with database.reading() as connection:
+        message = store.find(connection, broken)
+        assert message is not None
+        assert status(connection, message.id).state == "dead"  # type: ignore[union-attr]

@@ -109,3 +109,38 @@ def test_a_worker_survives_a_queue_that_breaks(database: Database, monkeypatch: 
     work(database, Target([Taken(duplicate=False, detail="HTTP 202")]), channel)
     with database.reading() as connection:
         assert connection.execute(select(deliveries.c.state)).scalar_one() == "delivered"
+
+
+def test_a_clock_that_is_set_back_does_not_hold_up_sweeping_and_serving(database: Database) -> None:
+    ran: list[str] = []
+
+    class Lapses:
+        def run(self, at: datetime) -> int:
+            ran.append("served")
+            return 0
+
+    class Shop:
+        lapses = Lapses()
+
+        def forget_nonces(self, at: datetime) -> None:
+            ran.append("swept")
+
+    at = [AT + timedelta(days=1)]
+    worker = Worker(Shop(), lambda: at[0])  # type: ignore[arg-type]
+    worker._sweep()
+    worker._serve()
+    at[0] = AT
+    worker._sweep()
+    worker._serve()
+    assert ran == ["swept", "served"] * 2
+    worker._sweep()
+    worker._serve()
+    assert ran == ["swept", "served"] * 2
+
+
+def test_a_worker_survives_a_sweep_that_breaks(database: Database) -> None:
+    class Shop:
+        def forget_nonces(self, at: datetime) -> None:
+            raise OSError("the lock file cannot be opened")
+
+    Worker(Shop(), lambda: AT)._sweep()  # type: ignore[arg-type]

@@ -16,7 +16,6 @@ and the same content; only the token is new, because it holds for minutes. So an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -32,6 +31,7 @@ from gateway.endpoints.soap.contract import PUSH, TRADER
 from gateway.endpoints.soap.push_contract import WSDL, push_sources
 from gateway.endpoints.soap.token import hashed_password
 from gateway.errors import Deferred, Failed, GatewayError, Rejected
+from gateway.http_answer import HttpAnswer
 from gateway.ports import Parser
 
 OPERATION = "AcceptDocument"
@@ -69,16 +69,6 @@ class Document:
     person_sisc: str | None = None
     middle_sisc: str | None = None
     end_sisc: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class HttpAnswer:
-    """What an endpoint said; `whole` is False when the body broke off or was longer than we read."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    whole: bool
 
 
 class _Shipped:

@@ -2,7 +2,7 @@
 
 Each call looks the name up anew, judges every address (`gateway.targets`) and connects to exactly these, with the name in
 Host header, SNI and certificate check. Connections are not kept: the next call must judge again. Redirects are not followed,
-no proxy is taken from the environment, at most 64 KB of the answer are read, and the whole call has one time limit.
+no proxy is taken from the environment, a bounded part of the answer is read, and the whole call has one time limit.
 """
 
 from __future__ import annotations
@@ -14,11 +14,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 
-from gateway.endpoints.push.call import HttpAnswer
 from gateway.errors import Deferred
+from gateway.http_answer import HttpAnswer, in_words, read_answer, statement
 from gateway.targets import Lookup, Network, judged, port_of, split_url
 
-MAX_ANSWER = 64 * 1024
 LOOKUPS = 16  # at once; a slow name server must not hold up what other threads do
 CONNECT_SHARE = 3  # a third of the time limit at most goes into connecting to one address
 
@@ -48,13 +47,13 @@ class PushHttp:
                 sent = True  # from here a time limit that runs out leaves us in doubt
                 return await self._first_that_connects(url, addresses, self._context(certificate), envelope, said)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            raise Deferred("push.unavailable", host=host, detail=_words(error)) from error
+            raise Deferred("push.unavailable", host=host, detail=in_words(error)) from error
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
             if said:
                 return said[-1]  # the status line was the statement
             if not sent:
                 raise Deferred("push.unresolved", host=host, detail="no answer in time") from error
-            raise Deferred("push.in_doubt", host=host, detail=_words(error)) from error
+            raise Deferred("push.in_doubt", host=host, detail=in_words(error)) from error
 
     async def addresses(self, host: str, port: int) -> tuple[str, ...]:
         """What the name stands for, all of it judged. Raises Failed(push.address), Deferred(push.unresolved)."""
@@ -75,7 +74,7 @@ class PushHttp:
                 async with asyncio.timeout(self._seconds / CONNECT_SHARE):
                     _, writer = await asyncio.open_connection(address, port, ssl=tls, server_hostname=host if tls else None)
             except (OSError, TimeoutError) as error:
-                words = _words(error)
+                words = in_words(error)
             else:
                 writer.close()
                 return address
@@ -100,8 +99,8 @@ class PushHttp:
                 names = {"sni_hostname": parts.hostname}
                 try:
                     async with client.stream("POST", target, content=envelope, headers=headers, extensions=names) as response:
-                        said.append(HttpAnswer(response.status_code, dict(response.headers), b"", whole=False))
-                        return await _read(response)
+                        said.append(statement(response))
+                        return await read_answer(response)
                 except (httpx.ConnectError, httpx.ConnectTimeout):
                     if number == len(addresses):
                         raise
@@ -128,17 +127,3 @@ def pinned(certificate: str) -> ssl.SSLContext:
     context.load_verify_locations(cadata=certificate)
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # else a server certificate could not be its own anchor
     return context
-
-
-async def _read(response: httpx.Response) -> HttpAnswer:
-    body = bytearray()
-    async for chunk in response.aiter_raw():
-        body += chunk
-        if len(body) > MAX_ANSWER:
-            break
-    whole = len(body) <= MAX_ANSWER and response.headers.get("content-encoding", "identity") == "identity"
-    return HttpAnswer(response.status_code, dict(response.headers), bytes(body[:MAX_ANSWER]), whole)
-
-
-def _words(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -26,8 +26,9 @@ from gateway.targets import split_url
 log = structlog.get_logger("brama.push")
 
 POLL = 0.2  # seconds between looks
+AFTER_TROUBLE = timedelta(seconds=1)
 IN_WORK = 32  # calls at once, to all endpoints together
-BYTES_IN_WORK = 32 * 1024 * 1024  # of documents; beyond, nothing more is claimed until some are done
+BYTES_IN_WORK = 32 * 1024 * 1024  # of documents, and one more; beyond, nothing is claimed until some are done
 LARGE = 256 * 1024  # bytes; beyond, the envelope is made beside the event loop
 
 
@@ -43,7 +44,7 @@ class Pusher:
         self._running: set[asyncio.Task[None]] = set()
         self._busy: Counter[int] = Counter()
         self._bytes = 0
-        self._look_again_at: datetime | None = None
+        self._failed_at: datetime | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
@@ -65,17 +66,17 @@ class Pusher:
 
     def _claimed(self) -> list[Push]:
         at = self._now()
-        if self._look_again_at is not None and at < self._look_again_at:
+        if self._failed_at is not None and timedelta(0) <= at - self._failed_at < AFTER_TROUBLE:  # not when the clock was set back
             return []
         try:
             self._queue.find(at)
-            free = IN_WORK - len(self._running) if self._bytes < BYTES_IN_WORK else 0
-            return self._queue.claim(at, self._room, free) if free > 0 else []
+            free, size = IN_WORK - len(self._running), BYTES_IN_WORK - self._bytes
+            return self._queue.claim(at, self._room, free, size) if free > 0 and size > 0 else []
         except (StoreBusy, OperationalError, Deferred):
             log.warning("push_queue_unavailable")
         except Exception:
             log.exception("push_queue_failed")  # one broken row must not end all pushing
-        self._look_again_at = at + timedelta(seconds=1)
+        self._failed_at = at
         return []
 
     def _room(self, account_id: int, failing: bool) -> int:

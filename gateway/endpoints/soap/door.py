@@ -214,11 +214,13 @@ class SoapDoor:
 
     async def _get_next_document(self, call: _Call) -> HttpReply:
         wanted = Wanted(system=read_wanted(call.element).system)
-        return await self._handed(call, await self._mailbox.next(call.proven.caller.account_id, wanted, call.proven.nonce, call.at))
+        handed = await self._mailbox.next(call.proven.caller.account_id, wanted, call.proven.nonce, call.at)
+        return await self._handed(call, handed, "GetNextDocument")
 
     async def _get_next_document_sisc(self, call: _Call) -> HttpReply:
         wanted = read_wanted(call.element)
-        return await self._handed(call, await self._mailbox.next_sisc(call.proven.caller.account_id, wanted, call.proven.nonce, call.at))
+        handed = await self._mailbox.next_sisc(call.proven.caller.account_id, wanted, call.proven.nonce, call.at)
+        return await self._handed(call, handed, "GetNextDocumentSisc")
 
     async def _get_documents(self, call: _Call) -> HttpReply:
         search = read_search(call.element)
@@ -227,11 +229,11 @@ class SoapDoor:
             large = sum(len(document.content) for document in found.documents) > LARGE
             return _xml(200, await self._run(large, reply.documents, call.addressing, found))
 
-    async def _handed(self, call: _Call, handed: HandedOut | None) -> HttpReply:
+    async def _handed(self, call: _Call, handed: HandedOut | None, operation: str) -> HttpReply:
         if handed is None:
-            return _xml(200, reply.next_document(call.addressing, None))
+            return _xml(200, reply.next_document(call.addressing, None, operation))
         try:
-            body = await self._run(len(handed.content) > LARGE, reply.next_document, call.addressing, handed)
+            body = await self._run(len(handed.content) > LARGE, reply.next_document, call.addressing, handed, operation)
         except Exception:
             await self._mailbox.release(handed.document_id, handed.claim)
             raise

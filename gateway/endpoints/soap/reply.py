@@ -80,12 +80,13 @@ def accepted(request: Addressing, sys_ref: str) -> bytes:
     return _envelope(_headers(request, _action("AcceptDocumentResponse")), body)
 
 
-def next_document(request: Addressing, handed: HandedOut | None) -> bytes:
-    """GetNextDocumentResponse; without a document when the mailbox is empty."""
+def next_document(request: Addressing, handed: HandedOut | None, operation: str) -> bytes:
+    """GetNextDocumentResponse; without a document when the mailbox is empty. GetNextDocumentSisc answers with the same element,
+    under an Action of its own."""
     has_next = "true" if handed is not None and handed.has_next else "false"
     document = "" if handed is None else _document(handed)
     body = f'<ns2:GetNextDocumentResponse {_WRAPPED} hasNext="{has_next}">{document}</ns2:GetNextDocumentResponse>'
-    return _envelope(_headers(request, _action("GetNextDocumentResponse")), body)
+    return _envelope(_headers(request, _action(f"{operation}Response")), body)
 
 
 def documents(request: Addressing, found: Found) -> bytes:
