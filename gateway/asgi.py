@@ -52,15 +52,16 @@ class Application:
         taken = _Taken()
         self._in_work += 1
         try:
-            reply = await self._answered(scope, receive, taken)
+            try:
+                reply = await self._answered(scope, receive, taken)
+            finally:  # who takes his answer slowly, or never, holds nobody's place
+                self._in_work -= 1
+                self._bytes -= taken.bytes
             # a document not read within its claim is given to the next poll anyway
             await _write(reply, receive, send, self._house.settings.claim_seconds, last=not taken.unread)
         except Gone:
             log.info("client_gone", path=scope["path"])
             return
-        finally:
-            self._in_work -= 1
-            self._bytes -= taken.bytes
         if taken.unread:  # closing now would reset the connection, and the sender would lose the answer with it
             await _linger(receive)
             await send({"type": "http.response.body", "body": b""})

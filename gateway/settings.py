@@ -32,7 +32,7 @@ class Settings(BaseSettings):
     max_connections: int = Field(default=800, ge=1, description="open connections in one process; the longest idle one makes room")
     operation_seconds: float = (
         Field(  # less than GRACE in gateway.channels.lapses: a UPD in time must be stored before the period is closed
-            default=180, gt=0, le=240, description="how long one operation may take before it is given up"
+            default=180, gt=0, le=240, description="how long one operation may take, and a client to take its answer"
         )
     )
     token_failures: int = Field(default=10, ge=1, description="wrong tokens of one login from one address in `failure_window`")

@@ -15,12 +15,13 @@ from gateway.endpoints.connection import bounded
 
 
 @contextmanager
-def listening(app: Any, head_seconds: float = 15) -> Iterator[int]:
-    """Gives its port."""
+def listening(app: Any, head_seconds: float = 15, keep_alive: int = 5, **limits: Any) -> Iterator[int]:
+    """Gives its port. `limits` are those of `bounded`."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         bound.listen()
-        server = uvicorn.Server(uvicorn.Config(app, http=bounded(head_seconds), lifespan="off", log_config=None))
+        http = bounded(head_seconds, **limits)
+        server = uvicorn.Server(uvicorn.Config(app, http=http, lifespan="off", log_config=None, timeout_keep_alive=keep_alive))
         thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[bound])))
         thread.start()
         try:

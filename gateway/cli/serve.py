@@ -115,7 +115,7 @@ async def _serve_one(settings: Settings) -> None:
     with open_gatehouse(settings) as house:
         config = uvicorn.Config(
             Application(house),
-            http=bounded(settings.head_seconds, settings.max_connections),
+            http=bounded(settings.head_seconds, settings.max_connections, settings.operation_seconds),
             ws="none",
             loop="uvloop",
             lifespan="off",

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from gateway.endpoints.offers import OfferDecliningProtocol
 
@@ -22,19 +22,24 @@ FRAMING_BYTES = 64 * 1024  # request line, headers, chunk sizes and extensions, 
 FRAMING_PER_BODY_BYTE = 16  # a chunk of one byte has at least five bytes around it
 HEAD_BYTES = 32 * 1024  # names and values of a request's headers
 HEADERS = 100
+PIPELINED = 32  # requests that may wait behind the one in work: all that fits into one piece of data is read at once
+UNSENT_BYTES = 256 * 1024 * 1024  # of all answers that their readers have not taken yet
 
 _HOST = re.compile(rb"[A-Za-z0-9._~%!$&'()*+,;=:\[\]-]*")  # RFC 9110, section 7.2, loosely
 _ONCE = frozenset({b"host", b"content-type", b"content-length", b"content-encoding", b"authorization"})
 _NEVER_TRAILING = _ONCE | {b"transfer-encoding", b"connection", b"expect", b"upgrade", b"te", b"soapaction", b"cookie", b"forwarded"}
 
 
-def bounded(head_seconds: float, max_connections: int = 800) -> type[HttpToolsProtocol]:
+def bounded(head_seconds: float, max_connections: int = 800, answer_seconds: float = 180) -> type[HttpToolsProtocol]:
     """The protocol whose clients have `head_seconds` from connecting, or from a request's first byte, to the first byte of
     its body, or its end where it has none.
 
     At most `max_connections` are open: a new one is let in at the cost of the one that has been without a request longest.
+    A client that has not taken nearly all of an answer after `answer_seconds` is cut off, and earlier where all that is
+    unsent is too much: the one that has been slow longest goes first.
     """
-    return type("Bounded", (BoundedConnection,), {"head_seconds": head_seconds, "max_connections": max_connections, "idle": {}})
+    limits = {"head_seconds": head_seconds, "max_connections": max_connections, "answer_seconds": answer_seconds}
+    return type("Bounded", (BoundedConnection,), {**limits, "idle": {}, "slow": {}})
 
 
 class BoundedConnection(OfferDecliningProtocol):
@@ -42,12 +47,15 @@ class BoundedConnection(OfferDecliningProtocol):
 
     head_seconds: float
     max_connections: int
+    answer_seconds: float
     idle: dict[BoundedConnection, None]  # of this server: without a request in work, the longest so first
+    slow: dict[BoundedConnection, asyncio.TimerHandle]  # whose answer is not taken yet, the longest so first
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         self._framing = self._body_bytes = 0
         self._late: asyncio.TimerHandle | None = None
+        self._in_work: RequestResponseCycle | None = None
         if len(self.connections) > self.max_connections and not self._make_room():
             self._refuse("503 Service Unavailable\r\nretry-after: 2")
             return
@@ -55,18 +63,57 @@ class BoundedConnection(OfferDecliningProtocol):
         self._await_head()
 
     def _make_room(self) -> bool:
-        """Close the connection that has been idle longest."""
+        """End the connection that has been idle longest, even where its last answer is not taken yet."""
         if not self.idle:
             return False
         oldest = next(iter(self.idle))
         del self.idle[oldest]
-        oldest.transport.close()
+        oldest._cut_off()
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.idle.pop(self, None)
         self._head_is_here()
+        self._is_taken()
+        if self._in_work is not None and not self._in_work.response_complete:  # uvicorn tells only the last one of a pipeline
+            self._in_work.disconnected = True
+            self._in_work.message_event.set()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._await_taking()
+        while len(self.slow) > 1 and sum(each.transport.get_write_buffer_size() for each in self.slow) > UNSENT_BYTES:
+            next(iter(self.slow))._cut_off()
+
+    def resume_writing(self) -> None:
+        self._is_taken()
+        super().resume_writing()
+
+    def _await_taking(self) -> None:
+        self._is_taken()
+        self.slow[self] = self.loop.call_later(self.answer_seconds, self._cut_off)
+
+    def _close(self) -> None:
+        """Closing waits until the rest is out; not for ever."""
+        self.transport.close()
+        self._await_the_end()
+
+    def _await_the_end(self) -> None:
+        if self not in self.slow and self.transport.get_write_buffer_size():
+            self._await_taking()
+
+    def timeout_keep_alive_handler(self) -> None:
+        super().timeout_keep_alive_handler()
+        self._await_the_end()
+
+    def _is_taken(self) -> None:
+        if (timer := self.slow.pop(self, None)) is not None:
+            timer.cancel()
+
+    def _cut_off(self) -> None:
+        self._is_taken()
+        self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         self._framing += len(data)
@@ -89,6 +136,9 @@ class BoundedConnection(OfferDecliningProtocol):
             self._refuse("431 Request Header Fields Too Large")
             raise ValueError
         _check_head(self.headers, self.parser.get_http_version())
+        if len(self.pipeline) >= PIPELINED:
+            self._refuse("429 Too Many Requests")
+            raise ValueError
         self.idle.pop(self, None)
         super().on_headers_complete()
         self.headers = []  # the scope has its own; what comes now are trailers
@@ -110,15 +160,21 @@ class BoundedConnection(OfferDecliningProtocol):
         self._framing = self._body_bytes = 0
         super().on_message_complete()
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._in_work = cycle
+        super()._start_asgi_task(cycle, app)
+
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        if not self.transport.is_closing() and self.cycle.response_complete:
+        if self.transport.is_closing():
+            self._await_the_end()
+        elif self.cycle.response_complete:
             self.idle[self] = None
 
     def send_400_response(self, msg: str) -> None:
         if self._may_answer():
             super().send_400_response(msg)
-        self.transport.close()
+        self._close()
 
     def _may_answer(self) -> bool:
         """Else it would stand in the middle of an answer."""
@@ -137,7 +193,7 @@ class BoundedConnection(OfferDecliningProtocol):
         self._head_is_here()
         if self._may_answer():
             self.transport.write(f"HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n".encode())
-        self.transport.close()
+        self._close()
 
 
 def _check_head(headers: Iterable[tuple[bytes, bytes]], version: str) -> None:

@@ -20,17 +20,21 @@ class OfferDecliningParser(httptools.HttpRequestParser):
 
     def __init__(self, connection: OfferDecliningProtocol) -> None:
         super().__init__(connection)
+        self.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn sets it
         self._connection = connection
 
     def feed_data(self, data: bytes | bytearray | memoryview[int] | array[int]) -> None:
-        while True:  # a loop, because one piece of data may hold thousands of requests
+        feed, parser = httptools.HttpRequestParser.feed_data, self
+        while True:  # a loop, because one piece of data may hold many requests
             try:
-                super().feed_data(data)
+                feed(parser, data)
             except httptools.HttpParserUpgrade as offer:
                 head, self._connection.declined = self._connection.declined, None
                 if head is None:
                     raise
-                super().feed_data(head)
+                # a new one: for the old one a last request (HTTP/1.0, `Connection: close`) is over, and it drops what follows
+                parser = self._connection.parser = OfferDecliningParser(self._connection)
+                feed(parser, head)
                 data = memoryview(data)[offer.args[0] :]
             else:
                 return
@@ -43,7 +47,6 @@ class OfferDecliningProtocol(HttpToolsProtocol):
         super().__init__(*arguments, **named)
         self.declined: bytes | None = None
         self.parser = OfferDecliningParser(self)
-        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn sets it
 
     def on_headers_complete(self) -> None:
         # CONNECT demands a tunnel instead of offering one, and is refused like any method that we do not have

@@ -20,7 +20,7 @@ from gateway.errors import Deferred, Rejected
 from gateway.ports import Stale
 from gateway.storage import mailbox
 from gateway.storage.group_commit import GroupCommit
-from gateway.storage.search import Documents
+from gateway.storage.search import LARGE, Documents
 
 MONTH = timedelta(days=31)  # GetNextDocument looks one month back
 
@@ -45,11 +45,13 @@ _CONTEXTS_TRAYS = f"""
 _TWO_OLDEST = f"""
     SELECT document FROM collections WHERE {_FREE.format(account=":account", tray=":tray")}
     ORDER BY created_at, document LIMIT 2"""  # noqa: S608  # nosec
-_DOCUMENT = """
-    SELECT mailbox.document_id, mailbox.filename, mailbox.content, messages.sys_ref, messages.mrn, messages.lrn,
+# a large document's content is left out, and read beside the event loop
+_DOCUMENT = f"""
+    SELECT mailbox.document_id, mailbox.filename, CASE WHEN length(mailbox.content) <= {LARGE} THEN mailbox.content END,
+      messages.sys_ref, messages.mrn, messages.lrn,
       trays.person, trays.agency, trays.party
     FROM mailbox JOIN messages ON messages.id = mailbox.message JOIN trays ON trays.id = messages.tray
-    WHERE mailbox.id = ?"""
+    WHERE mailbox.id = ?"""  # noqa: S608  # nosec
 _SPEND = "INSERT INTO nonces (account_id, nonce, expires_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 
 
@@ -114,7 +116,7 @@ class Polling(GroupCommit[_Work, Any]):
             return self._claim(cursor, account_id, rights, wanted, at, to_micros(at - MONTH) if month else 0)
 
         claimed: _Claimed | None = await self._do("next", run)
-        return None if claimed is None else self._handed(claimed)
+        return None if claimed is None else await self._handed(claimed)
 
     async def documents(self, account_id: int, rights: ReadingRights, search: Search) -> Found:
         """See `Documents.find`."""
@@ -166,12 +168,14 @@ class Polling(GroupCommit[_Work, Any]):
         assert number is not None, "it was free a moment ago, in this transaction"
         return _Claimed(documents[0][0], number, has_next=len(documents) > 1 or len(found) > 1)
 
-    def _handed(self, claimed: _Claimed) -> HandedOut:
+    async def _handed(self, claimed: _Claimed) -> HandedOut:
         """Read after the commit: a large document is not read under the write lock."""
         try:
             row = self._cursor().execute(_DOCUMENT, (claimed.document,)).fetchone()
         except sqlite3.Error as error:  # the claim ends by itself
             raise Deferred("record.store_unavailable") from error
+        if row[2] is None:
+            row = (*row[:2], await self._documents.content(claimed.document), *row[3:])
         return HandedOut.of_row(row, claimed.claim, has_next=claimed.has_next)
 
 

@@ -44,6 +44,7 @@ _NAMED = {
     " WHERE messages.mrn = :case_id AND messages.mrn IS NOT NULL",
 }
 _SIZES = text("SELECT id, length(content) AS size FROM mailbox WHERE id IN :ids").bindparams(bindparam("ids", expanding=True))
+_CONTENT = text("SELECT content FROM mailbox WHERE id = :document")
 _CONTENTS = text(
     "SELECT mailbox.id, mailbox.document_id, mailbox.filename, mailbox.content, messages.sys_ref, messages.mrn, messages.lrn,"
     " trays.person, trays.agency, trays.party"
@@ -64,6 +65,20 @@ class Documents:
 
     def __init__(self, database: Database, pool: Executor | None = None) -> None:
         self._database, self._pool = database, pool
+        self._contents = asyncio.Semaphore(2)
+
+    async def content(self, document: int) -> bytes:
+        """Of one large document (row id of `mailbox`). Few wait for the pool, so that what was read is written out before more is
+        read. Raises Deferred(record.store_unavailable)."""
+        async with self._contents:
+            try:
+                return await asyncio.get_running_loop().run_in_executor(self._pool, self._content, document)
+            except OperationalError as error:
+                raise Deferred("record.store_unavailable") from error
+
+    def _content(self, document: int) -> bytes:
+        with self._database.reading() as connection:
+            return bytes(connection.execute(_CONTENT, {"document": document}).scalar_one())
 
     async def find(self, account_id: int, rights: ReadingRights, search: Search) -> Found:
         """The first documents that meet all criteria and may be read, oldest first: at most AT_MOST and BYTES_AT_MOST.

@@ -6,6 +6,7 @@ import asyncio
 import socket
 import threading
 import time
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,9 +14,11 @@ import pytest
 
 from gateway import asgi
 from gateway.asgi import SOAP_PATH, Application
+from gateway.endpoints import connection
 from gateway.endpoints.http import HttpReply, text
 from gateway.errors import GatewayError
 from gateway.settings import Settings
+from tests.acceptance.estate import until
 from tests.listening import listening
 
 ANSWERS = "/systems/NCTS2/answers"
@@ -144,6 +147,143 @@ def test_a_reader_who_stops_reading_holds_no_place_for_ever() -> None:
         assert ended.wait(5)
     assert told == [False]
     assert app._in_work == 0
+
+
+def open_reader(port: int, data: bytes) -> socket.socket:
+    """Sends it and reads nothing; its own buffer is small."""
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.connect(("127.0.0.1", port))
+    client.sendall(data)
+    return client
+
+
+def answering(app: Application, size: int) -> None:
+    async def handle(*_: object) -> HttpReply:
+        return HttpReply(200, {}, b"x" * size)
+
+    app._house.soap_door.handle = handle  # type: ignore[method-assign, assignment]
+
+
+def connections(port: int) -> int:
+    """Established ones on the server's side."""
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(line[1].endswith(f":{port:04X}") and line[3] == "01" for line in lines)
+
+
+def test_readers_who_take_no_answer_hold_no_place_and_are_cut_off() -> None:
+    app = application(max_waiting=4)
+    answering(app, 20_000_000)
+    with listening(app, answer_seconds=1) as port:
+        stuck = [open_reader(port, POLL + POLL) for _ in range(10)]  # the second answer waits for the first one's way
+        time.sleep(0.5)
+        try:
+            answering(app, 10)
+            with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+                client.sendall(POLL)
+                assert client.recv(1000).startswith(b"HTTP/1.1 200"), "the door is not busy with them"
+            until(lambda: connections(port) == 0, 5, "cutting them off")
+        finally:
+            for client in stuck:
+                client.close()
+
+
+@pytest.mark.parametrize(
+    "last", [POLL.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n"), b"nonsense\r\n\r\n", b""], ids=["asked to", "bad", "idle"]
+)
+def test_a_closed_connection_whose_last_bytes_nobody_takes_ends(monkeypatch: pytest.MonkeyPatch, last: bytes) -> None:
+    """So few that the event loop does not call its writer slow."""
+    app, made = application(), list[Any]()
+    answering(app, 40_000)
+    monkeypatch.setattr(connection.OfferDecliningProtocol, "connection_made", remembering(made))
+    with listening(app, answer_seconds=0.5, keep_alive=1) as port, open_reader(port, b"") as client:
+        until(lambda: made, 5)
+        for asked in range(1, 2000):
+            client.sendall(POLL)
+            while made[0].server_state.total_requests < asked:
+                time.sleep(0.001)
+            if made[0].transport.get_write_buffer_size():
+                break
+        client.sendall(last)
+        until(lambda: connections(port) == 0, 4, "its end")
+
+
+def remembering(made: list[Any]) -> Any:
+    before = connection.OfferDecliningProtocol.connection_made
+
+    def connection_made(self: Any, transport: Any) -> None:
+        made.append(self)
+        before(self, transport)
+
+    return connection_made
+
+
+def test_room_is_made_by_one_who_takes_nothing() -> None:
+    app = application()
+    answering(app, 20_000_000)
+    with listening(app, max_connections=4) as port:
+        stuck = [open_reader(port, POLL) for _ in range(4)]
+        time.sleep(0.5)
+        try:
+            answering(app, 10)
+            for _ in range(8):
+                with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+                    client.sendall(POLL)
+                    assert client.recv(1000).startswith(b"HTTP/1.1 200")
+                    assert connections(port) <= 4
+        finally:
+            for client in stuck:
+                client.close()
+
+
+def test_what_slow_readers_have_not_taken_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "UNSENT_BYTES", 50_000_000)
+    app = application()
+    answering(app, 20_000_000)
+    with listening(app) as port:
+        stuck = [open_reader(port, POLL) for _ in range(10)]
+        try:
+            until(lambda: connections(port) <= 3, 5, "cutting off the slowest")
+        finally:
+            for client in stuck:
+                client.close()
+
+
+def test_requests_that_wait_behind_another_are_bounded() -> None:
+    """Every answered one lets more be read."""
+    app = application()
+    asked = 0
+
+    async def handle(*_: object) -> HttpReply:
+        nonlocal asked
+        asked += 1
+        await asyncio.sleep(0.01)
+        return HttpReply(200, {}, b"x")
+
+    app._house.soap_door.handle = handle  # type: ignore[method-assign, assignment]
+    with listening(app) as port, socket.create_connection(("127.0.0.1", port), timeout=5) as client, pytest.raises(ConnectionError):
+        client.sendall(POLL * 1_000_000)
+    assert asked <= connection.PIPELINED + 1
+
+
+def test_a_document_is_not_collected_by_one_who_left_with_another_request_behind_it() -> None:
+    app, told, ended = application(), list[bool](), threading.Event()
+
+    async def after(written: bool) -> None:
+        told.append(written)
+        ended.set()
+
+    async def handle(*_: object) -> HttpReply:
+        await asyncio.sleep(0.3)
+        return HttpReply(200, {}, b"x" * 1000, after)
+
+    app._house.soap_door.handle = handle  # type: ignore[method-assign, assignment]
+    with listening(app) as port:
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+            client.sendall(POLL + POLL)
+            time.sleep(0.1)
+        assert ended.wait(10)
+    assert told == [False]
 
 
 @pytest.mark.parametrize("client", ["garbage", "8.8.8.8", ""])

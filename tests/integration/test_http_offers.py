@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 
 import pytest
 
+from gateway.endpoints.connection import PIPELINED
 from tests.listening import listening
 
 OFFER = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAAB\r\n"
@@ -63,6 +64,16 @@ def test_the_body_of_a_request_with_an_offer_arrives_whole(port: int, framing: b
     assert headers["host"] == "x"
 
 
+@pytest.mark.parametrize(
+    "call",
+    [f"{PLAIN}{OFFER}".replace("HTTP/1.1", "HTTP/1.0"), f"{PLAIN}{OFFER.replace('Upgrade,', 'close, Upgrade,')}"],
+    ids=["1.0", "close"],
+)
+def test_the_last_request_of_a_connection_may_make_an_offer(port: int, call: str) -> None:
+    [[method, _, _, _, body]] = say(port, call.encode() + LENGTH + PLAIN.encode() + LENGTH)
+    assert (method, body) == ("POST", "zażółć\n")
+
+
 def test_requests_with_and_without_offers_share_a_connection(port: int) -> None:
     plain = f"{PLAIN}Content-Length: 1\r\n\r\n".encode()
     bare = f"GET / HTTP/1.1\r\nHost: x\r\n{OFFER}\r\n".encode()
@@ -70,10 +81,18 @@ def test_requests_with_and_without_offers_share_a_connection(port: int) -> None:
     assert [(told[0], told[4]) for told in say(port, calls, replies=4)] == [("POST", "1"), ("GET", ""), ("POST", "zażółć\n"), ("POST", "2")]
 
 
-def test_thousands_of_offers_in_one_piece_end_nothing(port: int) -> None:
-    """Each is read in a loop, none inside another."""
+def test_thousands_of_offers_in_one_piece_end_only_their_connection(port: int) -> None:
+    """Each is read in a loop, none inside another, and only so many wait."""
     bare = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n"
-    assert len(say(port, bare * 700, replies=700)) == 700
+    assert len(say(port, bare * PIPELINED, replies=PIPELINED)) == PIPELINED
+    with closing(socket.create_connection(("127.0.0.1", port), timeout=5)) as client:
+        client.sendall(bare * 700)
+        told = b""
+        with suppress(ConnectionResetError):
+            while piece := client.recv(65536):
+                told += piece
+        assert told.count(b"HTTP/1.1 ") <= PIPELINED
+    assert say(port, PLAIN.encode() + LENGTH)[0][4] == "zażółć\n"
 
 
 def test_a_tunnel_is_no_offer_and_does_not_hold_the_server(port: int) -> None:

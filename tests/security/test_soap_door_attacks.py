@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+from typing import Any
+
 import pytest
 
+from gateway.collection import Found
+from gateway.endpoints.soap import reply
 from gateway.endpoints.soap.document import safe_filename
 from gateway.faults import NO_SCHEMA, SECURITY
 from tests.security.soap_attacks import (
@@ -31,12 +37,14 @@ from tests.soap_requests import (
     SOAP,
     Gate,
     Token,
+    Waiting,
     accept_body,
     addressing,
     ago,
     b64,
     content,
     digest_b,
+    documents_body,
     envelope,
     next_body,
     reason,
@@ -211,6 +219,42 @@ def test_t11_message_id_cannot_break_out_of_its_header() -> None:
     reply = gate.post(envelope(headers=addressing(MessageID='a&#13;&#10;]]&gt;&lt;/RelatesTo&gt;"') + good()))
     assert b"&#13;&#10;]]&gt;&lt;/RelatesTo&gt;&quot;</RelatesTo>" in reply.body
     assert gate.received[0].message_id == 'a\r\n]]></RelatesTo>"'
+
+
+def test_searches_asked_for_at_once_hold_few_answers_in_memory() -> None:
+    gate, most, now = Gate(), 0, 0
+
+    async def documents(*_: object) -> Found:
+        nonlocal most, now
+        now += 1
+        most = max(most, now)
+        await asyncio.sleep(0.01)
+        now -= 1
+        return Found()
+
+    gate.documents = documents  # type: ignore[method-assign, assignment]
+
+    async def flood() -> set[int]:
+        headers = {"content-type": "text/xml"}
+        replies = await asyncio.gather(*(gate.door.handle("POST", "", headers, envelope(documents_body())) for _ in range(40)))
+        return {each.status for each in replies}
+
+    assert asyncio.run(flood()) == {200}
+    assert most <= 4
+
+
+def test_a_large_document_is_written_out_beside_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    gate, threads = Gate(), []
+    write = reply.next_document
+
+    def next_document(*arguments: Any) -> bytes:
+        threads.append(threading.get_ident() == threading.main_thread().ident)
+        return write(*arguments)
+
+    monkeypatch.setattr(reply, "next_document", next_document)
+    gate.waiting = [Waiting(name, 1, "x.xml", "application/xml", bytes(size), False) for name, size in (("a", 200_000), ("b", 10))]
+    assert [gate.post(envelope(next_body())).status for _ in gate.waiting[:]] == [200, 200]
+    assert threads == [False, True]
 
 
 @pytest.mark.parametrize("name", TRANSPORT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 import time
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -57,6 +58,26 @@ def poll(
     month: bool = True,
 ) -> HandedOut | None:
     return asyncio.run(box.next(account, rights, wanted, nonce, at, month=month))
+
+
+def test_a_large_document_is_read_and_written_beside_the_event_loop(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fifty polls of 10 MB at once would hold it up for two seconds."""
+    fill(database, 2)
+    with writing(database.engine) as connection:
+        connection.execute(text("UPDATE mailbox SET content = zeroblob(200000) WHERE id = (SELECT min(id) FROM mailbox)"))
+    threads: list[int] = []
+    read = Documents._content
+
+    def content(self: Documents, document: int) -> bytes:
+        threads.append(threading.get_ident())
+        return read(self, document)
+
+    monkeypatch.setattr(Documents, "_content", content)
+    large, small = take(new_box(database)), take(new_box(database))
+    assert large.content == bytes(200_000)
+    assert 0 < len(small.content) < 100_000
+    assert len(threads) == 1
+    assert threads[0] != threading.get_ident()
 
 
 def take(box: Polling, at: datetime = AT) -> HandedOut:

@@ -127,6 +127,9 @@ def test_what_means_nothing_is_refused_and_not_dropped(inner: str, names: str) -
         ("2026-10-25", "2026-10-25", ("2026-10-24T22:00:00", "2026-10-25T23:00:00")),
         # the hour that comes twice belongs to the period whole
         ("2026-10-25T02:30:00", "2026-10-25T02:30:00", ("2026-10-25T00:30:00", "2026-10-25T01:30:00.000001")),
+        # and what stands on the clock of an hour that is skipped loses nothing either side of the skip
+        ("2026-03-29T02:20:00", "2026-03-29T03:20:00", ("2026-03-29T00:20:00", "2026-03-29T01:20:00.000001")),
+        ("2026-03-29T01:45:00", "2026-03-29T02:30:00", ("2026-03-29T00:45:00", "2026-03-29T01:30:00.000001")),
         (None, None, (None, None)),
         ("2026-03-01", None, ("2026-02-28T23:00:00", None)),
     ],

@@ -100,7 +100,7 @@ def _period(first: str | None, last: str | None) -> tuple[datetime | None, datet
     still searched whole.
     """
     since, until = _moment("dataOd", first), _moment("dataDo", last)
-    begin = None if since is None else since.clock.astimezone(UTC)
+    begin = None if since is None else since.begin
     end = None if until is None else until.end
     if since is not None and until is not None and begin is not None and end is not None:
         length = until.clock - since.clock  # of the same zone: by the clock, also when it was set forward or back in between
@@ -117,11 +117,20 @@ class _Moment:
     whole_day: bool
 
     @property
+    def begin(self) -> datetime:
+        """UTC. Of an hour that comes twice in autumn the first is meant; one that spring skips counts by either clock, so that
+        software which subtracts from its local time finds what came before the skip."""
+        return min(self._instants())
+
+    @property
     def end(self) -> datetime:
-        """The first instant after it, UTC. Of an hour that comes twice in autumn the second is meant."""
+        """The first instant after it, UTC; of an hour that comes twice, or never, by the later clock."""
         if self.whole_day:
             return (self.clock + timedelta(days=1)).astimezone(UTC)
-        return self.clock.replace(fold=1).astimezone(UTC) + _MICROSECOND
+        return max(self._instants()) + _MICROSECOND
+
+    def _instants(self) -> tuple[datetime, datetime]:
+        return self.clock.replace(fold=0).astimezone(UTC), self.clock.replace(fold=1).astimezone(UTC)
 
 
 def _moment(name: str, text: str | None) -> _Moment | None:

@@ -38,12 +38,12 @@ from gateway.steps.receive import receive
 
 DOOR = "soap"
 LARGE = 100_000  # bytes of body from which reading moves off the event loop
+SEARCHES = 4  # searches in work at once: each may hold its documents some four times while the answer is written
 
 #: faults after which the call may be sent again as it was
 _UNSPENT = frozenset({"token.refused", "record.store_unavailable", "receive.too_many_calls", "receive.emergency"})
 
 _log = structlog.get_logger("brama.door.soap")
-
 
 T = TypeVar("T")
 E = TypeVar("E", bound=Exception)
@@ -91,6 +91,7 @@ class SoapDoor:
         self._settings = settings
         self._patience = Patience(settings.operation_seconds)
         self._pool = pool
+        self._searches = asyncio.Semaphore(SEARCHES)
         self._contract = served(settings.url)
         self._operations = {
             "AcceptDocument": self._accept_document,
@@ -223,15 +224,16 @@ class SoapDoor:
 
     async def _get_documents(self, call: _Call) -> HttpReply:
         search = read_search(call.element)
-        found = await self._mailbox.documents(call.proven.caller.account_id, search, call.proven.nonce, call.at)
-        large = sum(len(document.content) for document in found.documents) > LARGE
-        return _xml(200, await self._run(large, reply.documents, call.addressing, found))
+        async with self._searches:
+            found = await self._mailbox.documents(call.proven.caller.account_id, search, call.proven.nonce, call.at)
+            large = sum(len(document.content) for document in found.documents) > LARGE
+            return _xml(200, await self._run(large, reply.documents, call.addressing, found))
 
     async def _handed(self, call: _Call, handed: HandedOut | None, operation: str) -> HttpReply:
         if handed is None:
             return _xml(200, reply.next_document(call.addressing, None, operation))
         try:
-            body = reply.next_document(call.addressing, handed, operation)
+            body = await self._run(len(handed.content) > LARGE, reply.next_document, call.addressing, handed, operation)
         except Exception:
             await self._mailbox.release(handed.document_id, handed.claim)
             raise
