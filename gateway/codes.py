@@ -151,7 +151,7 @@ CODES: dict[str, Code] = {
     # --- parse ------------------------------------------------------------------------------------------------------
     "parse.malformed": Code(
         "fault",
-        "Treść nie jest poprawnym XML (wiersz {line}, kolumna {column}): {detail}. Popraw dokument.",
+        "Treść nie jest poprawnym XML (wiersz {line}, kolumna {column}): {detail_pl}. Popraw dokument.",
         "The content is not well-formed XML (line {line}, column {column}): {detail}. Correct the document.",
     ),
     "parse.doctype": Code(

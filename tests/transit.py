@@ -26,7 +26,7 @@ class StrictParser:
         try:
             root = etree.fromstring(content, etree.XMLParser(resolve_entities=False, no_network=True))
         except (etree.XMLSyntaxError, ValueError) as error:
-            raise Rejected("parse.malformed", line=1, column=1, detail=str(error)) from error
+            raise Rejected("parse.malformed", line=1, column=1, detail=str(error), detail_pl=str(error)) from error
         if root.getroottree().docinfo.internalDTD is not None:
             raise Rejected("parse.doctype")
         return root

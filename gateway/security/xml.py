@@ -17,6 +17,7 @@ from lxml import etree
 from lxml.etree import _Element
 
 from gateway.errors import Rejected
+from gateway.security.syntax import in_polish
 
 #: declared name (lower case) -> Python codec; UTF-16 needs a byte order mark and is handled apart
 CODECS = {
@@ -31,6 +32,7 @@ SIGNATURE = "{http://www.w3.org/2000/09/xmldsig#}Signature"
 _DECLARATION = re.compile(rb"<\?xml\s+version\s*=\s*[\"']([^\"'<]*)[\"'](?:\s+encoding\s*=\s*[\"']([^\"'<]*)[\"'])?")
 _MISC = re.compile(rb"(?:[ \t\r\n]++|<\?(?>.*?\?>)|<!--(?>.*?-->))*+", re.DOTALL)  # possessive: no memory for going back
 _NOT_ELEMENTS = re.compile(rb"<!\[CDATA\[.*?\]\]>|<!--.*?-->|<\?.*?\?>|</", re.DOTALL)
+_VERSION, _VERSION_PL = "only XML version 1.0 is taken", "przyjmujemy tylko XML w wersji 1.0"
 #: libxml2 error numbers (xmlerror.h) that mean a built-in limit or the encoding, not the sender's syntax
 _LIMIT_ERRORS = {110, 114, 116}
 _ENCODING_ERRORS = {31, 32, 81}
@@ -202,7 +204,7 @@ def _declared(scan: bytes, allowed: dict[str, str], default: str) -> str | None:
     if match is None:
         return None
     if match[1] != b"1.0":
-        raise Rejected("parse.malformed", line=1, column=match.start(1) + 1, detail="only XML version 1.0 is taken")
+        raise Rejected("parse.malformed", line=1, column=match.start(1) + 1, detail=_VERSION, detail_pl=_VERSION_PL)
     if match[2] is None:
         return None
     name = match[2].decode("ascii", "replace")
@@ -224,7 +226,7 @@ def _check_docinfo(root: _Element, encoding: str | None) -> None:
     if info.doctype:  # type: ignore[attr-defined]  # missing in the stubs
         raise Rejected("parse.doctype")
     if info.xml_version != "1.0":
-        raise Rejected("parse.malformed", line=1, column=1, detail="only XML version 1.0 is taken")
+        raise Rejected("parse.malformed", line=1, column=1, detail=_VERSION, detail_pl=_VERSION_PL)
     understood = str(info.encoding or "utf-8").lower()
     if understood != (encoding or understood) or (encoding is None and understood not in ("utf-8", "utf-16", "utf-16le", "utf-16be")):
         raise Rejected("parse.encoding", encoding=understood)
@@ -256,4 +258,4 @@ def _rejection(error: etree.XMLSyntaxError, limits: Limits) -> Rejected:
     if number in _ENCODING_ERRORS:
         return Rejected("parse.encoding", encoding=f"line {line}, column {column}")
     detail = re.sub(r", line \d+, column \d+$", "", (error.msg or "syntax error").replace("\n", " ").strip())
-    return Rejected("parse.malformed", line=line, column=column, detail=detail)
+    return Rejected("parse.malformed", line=line, column=column, detail=detail, detail_pl=in_polish(number, detail))

@@ -24,7 +24,7 @@ class Keepers:
 
     def parse(self, content: bytes) -> etree._Element:
         if content.startswith(b"broken"):
-            raise Rejected("parse.malformed", line=1, column=1, detail="broken")
+            raise Rejected("parse.malformed", line=1, column=1, detail="broken", detail_pl="zepsuty")
         root = etree.fromstring(content)
         self.seen.append(("parse", str(root.get("n"))))
         return root
