@@ -40,4 +40,5 @@ async def read_answer(response: httpx.Response) -> HttpAnswer:
 
 def in_words(error: Exception) -> str:
     """For a log line or an operator: the kind of a failure and what it says."""
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    said = str(error).rstrip(".")  # a sentence goes on behind it
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
